@@ -1,0 +1,56 @@
+// Builds a Graph node by node. Shapes are inferred as nodes are added; the first error is kept and returned by Build().
+#ifndef TESSERA_GRAPH_BUILDER_H_
+#define TESSERA_GRAPH_BUILDER_H_
+
+#include <memory>
+#include <string>
+
+#include "graph/graph.h"
+
+namespace tessera {
+
+class GraphBuilder {
+ public:
+  explicit GraphBuilder(std::string graph_name);
+
+  ValueId Input(std::string name, DType dtype, Dims dims);
+  ValueId State(std::string name, DType dtype, Dims dims);
+  // `data` must stay valid while the graph lives: pass its owner (a mapped file, a tensor) to KeepAlive.
+  ValueId Constant(std::string name, View data);
+  // Takes the tensor over.
+  ValueId Constant(std::string name, Tensor tensor);
+  void KeepAlive(std::shared_ptr<const void> owner);
+
+  // Each node's output value has the node's name. bias may be kNoValue.
+  ValueId Linear(std::string name, ValueId x, ValueId weight, ValueId bias = kNoValue);
+  ValueId Conv1d(std::string name, ValueId x, ValueId weight, ValueId bias, Conv1dAttributes attributes);
+  ValueId LayerNorm(std::string name, ValueId x, ValueId gamma, ValueId beta,
+                    LayerNormAttributes attributes = {});
+  ValueId Gelu(std::string name, ValueId x);
+  ValueId Add(std::string name, ValueId a, ValueId b);
+  ValueId Attention(std::string name, ValueId query, ValueId key, ValueId value, ValueId lengths,
+                    AttentionAttributes attributes);
+  ValueId Gather(std::string name, ValueId table, ValueId ids);
+  ValueId CacheWrite(std::string name, ValueId cache, ValueId rows, ValueId slot, ValueId position);
+  ValueId CachedAttention(std::string name, ValueId query, ValueId key_cache, ValueId value_cache,
+                          ValueId index, ValueId length, AttentionAttributes attributes);
+  // The general form behind the above.
+  ValueId AddNode(OpKind op, std::string name, std::vector<ValueId> inputs, OpAttributes attributes);
+
+  void Output(std::string name, ValueId value);
+  void UpdateState(ValueId state, ValueId value);
+
+  // Checks names, order and states; after it the builder is empty.
+  Result<Graph> Build();
+
+ private:
+  ValueId AddValue(Value value);
+  void Fail(Status status);
+
+  Graph graph_;
+  Status status_;
+};
+
+}  // namespace tessera
+
+#endif  // TESSERA_GRAPH_BUILDER_H_
