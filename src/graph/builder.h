@@ -1,9 +1,13 @@
-// Builds a Graph node by node. Shapes are inferred as nodes are added; the first error is kept and returned by Build().
+// Builds a Graph node by node. Shapes are inferred as nodes are added; the first error is kept and
+// returned by Build(). After an error every call returns kNoValue and does nothing, so callers
+// check once, at Build(). Thread-compatible.
 #ifndef TESSERA_GRAPH_BUILDER_H_
 #define TESSERA_GRAPH_BUILDER_H_
 
 #include <memory>
 #include <string>
+#include <unordered_set>
+#include <vector>
 
 #include "graph/graph.h"
 
@@ -15,7 +19,8 @@ class GraphBuilder {
 
   ValueId Input(std::string name, DType dtype, Dims dims);
   ValueId State(std::string name, DType dtype, Dims dims);
-  // `data` must stay valid while the graph lives: pass its owner (a mapped file, a tensor) to KeepAlive.
+  // `data` must stay valid while the graph lives: pass its owner (a mapped file, a tensor) to
+  // KeepAlive.
   ValueId Constant(std::string name, View data);
   // Takes the tensor over.
   ValueId Constant(std::string name, Tensor tensor);
@@ -23,7 +28,8 @@ class GraphBuilder {
 
   // Each node's output value has the node's name. bias may be kNoValue.
   ValueId Linear(std::string name, ValueId x, ValueId weight, ValueId bias = kNoValue);
-  ValueId Conv1d(std::string name, ValueId x, ValueId weight, ValueId bias, Conv1dAttributes attributes);
+  ValueId Conv1d(std::string name, ValueId x, ValueId weight, ValueId bias,
+                 Conv1dAttributes attributes);
   ValueId LayerNorm(std::string name, ValueId x, ValueId gamma, ValueId beta,
                     LayerNormAttributes attributes = {});
   ValueId Gelu(std::string name, ValueId x);
@@ -35,12 +41,13 @@ class GraphBuilder {
   ValueId CachedAttention(std::string name, ValueId query, ValueId key_cache, ValueId value_cache,
                           ValueId index, ValueId length, AttentionAttributes attributes);
   // The general form behind the above.
-  ValueId AddNode(OpKind op, std::string name, std::vector<ValueId> inputs, OpAttributes attributes);
+  ValueId AddNode(OpKind op, std::string name, std::vector<ValueId> inputs,
+                  OpAttributes attributes);
 
   void Output(std::string name, ValueId value);
   void UpdateState(ValueId state, ValueId value);
 
-  // Checks names, order and states; after it the builder is empty.
+  // Runs VerifyGraph (verify.h); after it the builder is empty.
   Result<Graph> Build();
 
  private:
@@ -48,6 +55,7 @@ class GraphBuilder {
   void Fail(Status status);
 
   Graph graph_;
+  std::unordered_set<std::string> value_names_;
   Status status_;
 };
 

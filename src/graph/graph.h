@@ -1,9 +1,10 @@
 // Graph: one stage of a model as data. Built once in C++ (builder.h), compiled by every provider.
 //
-// A graph is a list of nodes in execution order over values in SSA form. A value is a graph input, a constant (a view into
-// the mapped model file), a state (a KV cache that lives between runs) or the output of a node. Dimensions are constants or
-// named symbols (`batch`, `positions`, `tokens`); a program binds the symbols. Everything here is a plain value type;
-// a finished Graph is const and may be shared between threads.
+// A graph is a list of nodes in execution order over values in SSA form. A value is a graph input,
+// a constant (a view into the mapped model file), a state (a KV cache that lives between runs) or
+// the output of a node. Dimensions are constants or named symbols (`batch`, `positions`, `tokens`);
+// a program binds the symbols. Everything here is a plain value type; a finished Graph is const and
+// may be shared between threads.
 #ifndef TESSERA_GRAPH_GRAPH_H_
 #define TESSERA_GRAPH_GRAPH_H_
 
@@ -35,10 +36,14 @@ using Dims = std::vector<Dim>;
 // Values of the symbols for one run (or the upper bounds that a memory plan is made for).
 using DimBindings = std::map<std::string, int64_t>;
 
-// The size of a dimension; error when its symbol is not bound.
+// The size of a dimension; error when its symbol is not bound or the size is negative or above
+// kMaxDimSize.
 Result<int64_t> EvaluateDim(const Dim& dim, const DimBindings& bindings);
 Result<Shape> EvaluateDims(const Dims& dims, const DimBindings& bindings);
-// "2*positions", "[batch, 2*positions, 80]"
+inline constexpr int64_t kMaxDimSize = int64_t{1} << 40;
+// Largest multiplier and offset of a symbolic dimension.
+inline constexpr int64_t kMaxDimFactor = int64_t{1} << 20;
+// "2*positions + 1", "[batch, 2*positions, 80]"
 std::string DimToString(const Dim& dim);
 std::string DimsToString(const Dims& dims);
 
@@ -52,8 +57,8 @@ struct Value {
   ValueKind kind = ValueKind::kNode;
   DType dtype = DType::kF32;
   Dims dims;
-  View data;               // constants only
-  int32_t producer = -1;   // index of the node that writes it; -1 unless kind == kNode
+  View data;              // constants only
+  int32_t producer = -1;  // index of the node that writes it; -1 unless kind == kNode
 };
 
 struct Node {
@@ -101,14 +106,15 @@ class Graph {
   std::vector<std::shared_ptr<const void>> owners_;  // keep constants' memory alive
 };
 
-// Work of a graph at given sizes. FLOPs count a multiply-add as two; bytes are of constants as stored.
+// Work of a graph at given sizes. FLOPs count a multiply-add as two; bytes are of constants as
+// stored.
 struct GraphCost {
   double flops = 0;
   double weight_bytes = 0;
   int64_t nodes = 0;
 };
 Result<GraphCost> EstimateCost(const Graph& graph, const DimBindings& bindings);
-// FLOPs of one node.
+// FLOPs of one node: dense upper bound (no mask is taken into account).
 Result<double> NodeFlops(const Graph& graph, const Node& node, const DimBindings& bindings);
 
 }  // namespace tessera

@@ -1,7 +1,13 @@
-// The op set: small and high-level, so that a layer of a transformer is a dozen nodes. Only ops that a model uses are here.
+// The op set: small and high-level, so that a layer of a transformer is a dozen nodes. Only ops
+// that a model uses are here.
 //
-// `d` is the model width, `num_heads * head_dim` for attention. All float math is f32 in the reference; a provider may use
-// less and says so. Shapes below are row-major; `…` stands for any leading dimensions.
+// `d` is the model width, `num_heads * head_dim` for attention. All float math is f32 in the
+// reference; a provider may use less and says so. Shapes below are row-major; `…` stands for any
+// leading dimensions.
+//
+// Types: a float operand may be f32, f16 or bf16 and is widened to f32 before use; every op gives
+// f32, except CacheWrite (the cache's type) and Gather from an i32 table (i32). Out-of-range
+// indices are an error in the reference.
 #ifndef TESSERA_GRAPH_OPS_H_
 #define TESSERA_GRAPH_OPS_H_
 
@@ -14,26 +20,36 @@ namespace tessera {
 enum class OpKind : uint8_t {
   // x[…, in], weight[out, in], bias[out]? -> […, out]:  x * weight^T + bias
   kLinear,
-  // x[batch, length, in], weight[out, in, kernel], bias[out]? -> [batch, (length + 2 padding - kernel) / stride + 1, out]
+  // x[batch, length, in], weight[out, in, kernel], bias[out]? -> [batch, (length + 2 padding -
+  // kernel) / stride + 1, out]
   // Channels last; zero padding on both ends.
   kConv1d,
-  // x[…, d], gamma[d], beta[d] -> […, d]:  (x - mean) / sqrt(var + epsilon) * gamma + beta, population variance
+  // x[…, d], gamma[d], beta[d] -> […, d]:  (x - mean) / sqrt(var + epsilon) * gamma + beta,
+  // population variance
   kLayerNorm,
   // x -> x:  x * Phi(x) with the exact erf
   kGelu,
   // a, b -> a + b; b is broadcast to a by numpy's rule (its shape is a suffix of a's, or has ones)
   kAdd,
-  // query[batch, q_len, d], key[batch, kv_len, d], value[batch, kv_len, d], lengths[batch] i32? -> [batch, q_len, d]
-  // Softmax(scale * q k^T) v for each head; keys at or after lengths[b] are ignored; `causal` also hides keys after the query.
+  // query[batch, q_len, d], key[batch, kv_len, d], value[batch, kv_len, d], lengths[batch] i32? ->
+  // [batch, q_len, d]
+  // Softmax(scale * q k^T) v for each head; keys at or after lengths[b] are ignored; `causal` also
+  // hides keys after the query
+  // (q_len == kv_len). A query that sees no key gives zeros.
   kAttention,
-  // table[rows, …], ids[n] i32 -> [n, …]: row ids[i] of the table. Also picks rows of a computed value.
+  // table[rows, …], ids[n] i32 -> [n, …]: row ids[i] of the table. Also picks rows of a computed
+  // value.
   kGather,
   // cache[slots, capacity, d], rows[tokens, d], slot[tokens] i32, position[tokens] i32 -> cache
   // Writes row t to cache[slot[t], position[t]]. No two tokens may name the same place.
   kCacheWrite,
-  // query[tokens, d], key_cache[slots, capacity, d], value_cache[slots, capacity, d], index i32, length[tokens] i32 -> [tokens, d]
-  // Token t attends to positions p in [0, length[t]). index[tokens]: all its history lies in slot index[t];
-  // index[tokens, positions]: position p lies in slot index[t, p] (beams share history without copying it).
+  // query[tokens, d], key_cache[slots, capacity, d], value_cache[slots, capacity, d], index i32,
+  // length[tokens] i32 -> [tokens, d]
+  // Token t attends to positions p in [0, length[t]). index[tokens]: all its history lies in slot
+  // index[t];
+  // index[tokens, positions]: position p lies in slot index[t, p] (beams share history without
+  // copying it).
+  // A token of length 0 gives zeros.
   kCachedAttention,
 };
 

@@ -13,8 +13,8 @@ struct TypedDims {
   Dims dims;
 };
 
-// Type and dimensions of the node's single output. `inputs[i]` is null for an absent optional input.
-// Error names the op, what it expected and what it found.
+// Type and dimensions of the node's single output. `inputs[i]` is null for an absent optional
+// input. Error names the op, what it expected and what it found.
 Result<TypedDims> InferOutput(OpKind op, const std::vector<const Value*>& inputs,
                               const OpAttributes& attributes);
 
