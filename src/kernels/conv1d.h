@@ -1,0 +1,44 @@
+// Conv1d over a channels-last signal as a Linear: a repacked weight and, where needed, rows of
+// gathered input.
+//
+// With the weight as [out, kernel * in], output frame t is the Linear of the window that starts at
+// input frame t * stride - padding. When the signal lies in a buffer with `padding` zero frames
+// before and after it, that window is contiguous: pass LinearInput{buffer, ld = stride * channels}
+// to LinearRows (f32, bf16) and no gathering is needed. Im2ColRows is for the rest (int8, whose
+// scale is per window; borders without padding frames).
+#ifndef TESSERA_KERNELS_CONV1D_H_
+#define TESSERA_KERNELS_CONV1D_H_
+
+#include <cstdint>
+
+#include "base/check.h"
+#include "tensor/tensor.h"
+
+namespace tessera::kernels {
+
+// weight[out, in, kernel] in f32, f16 or bf16 -> f32 [out, kernel * in], element (o, j * in + i) =
+// weight[o, i, j].
+Result<Tensor> RepackConv1dWeight(const View& weight);
+
+// (length + 2 * padding - kernel) / stride + 1, or 0 when the kernel does not fit.
+constexpr int64_t Conv1dOutputLength(int64_t length, int64_t kernel, int64_t stride,
+                                     int64_t padding) {
+  return length + 2 * padding < kernel ? 0 : (length + 2 * padding - kernel) / stride + 1;
+}
+
+struct Im2ColArgs {
+  const float* input = nullptr;  // [length, channels]
+  int64_t input_ld = 0;
+  int64_t length = 0;
+  int64_t channels = 0;
+  int64_t kernel = 1;
+  int64_t stride = 1;
+  int64_t padding = 0;
+};
+// Rows [first, first + rows) of the window matrix: out[r, j * channels + c] = input[(first + r) *
+// stride - padding + j, c], zero outside the signal. out_ld >= kernel * channels.
+void Im2ColRows(const Im2ColArgs& args, int64_t first, int64_t rows, float* out, int64_t out_ld);
+
+}  // namespace tessera::kernels
+
+#endif  // TESSERA_KERNELS_CONV1D_H_
