@@ -23,7 +23,7 @@ unlock_setup() { exec 9>&-; }
 # Hash of everything that decides what set-up has to do; sources are ninja's business.
 setup_key() {
   (
-    cd "$TESSERA_ROOT"
+    cd "$TESSERA_ROOT" || exit 1
     { sha256sum deps.lock CMakeLists.txt CMakePresets.json cmake/* tools/install_packages.sh tools/fetch_deps.py; echo "$*"; } |
       sha256sum | cut -d ' ' -f 1
   )
