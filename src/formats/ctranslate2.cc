@@ -58,6 +58,7 @@ DType ToDType(uint8_t type) {
 
 // An i16 variable waits for its scale, which may come later in the file.
 using PendingInt16 = std::map<std::string, const uint8_t*, std::less<>>;
+using Aliases = std::map<std::string, std::string, std::less<>>;
 
 Result<std::string> ReadString(ByteReader& reader, const char* what) {
   TESSERA_ASSIGN_OR_RETURN(const auto length, reader.Read<uint16_t>(what));
@@ -162,14 +163,22 @@ View DequantizeInt16(const uint8_t* data, const Weight& weight, const View& fact
   return weights.Keep(std::move(out));
 }
 
-Status ApplyScales(WeightFile& weights, const PendingInt16& pending) {
+// The variable NAME_scale, which may itself be an alias.
+const Weight* FindScale(const std::string& name, const WeightFile& weights,
+                        const Aliases& aliases) {
+  const std::string scale_name = name + std::string(kScaleSuffix);
+  const auto alias = aliases.find(scale_name);
+  return weights.Find(alias == aliases.end() ? scale_name : alias->second);
+}
+
+Status ApplyScales(WeightFile& weights, const PendingInt16& pending, const Aliases& aliases) {
   std::map<std::pair<const void*, int64_t>, View> inverted;
   std::vector<std::pair<std::string, Weight>> done;
   for (const auto& [name, weight] : weights.weights()) {
     const auto int16 = pending.find(name);
     const bool is_int16 = int16 != pending.end();
     if (!is_int16 && weight.view.dtype != DType::kI8) continue;
-    const Weight* scale = weights.Find(name + std::string(kScaleSuffix));
+    const Weight* scale = FindScale(name, weights, aliases);
     if (scale == nullptr) {
       // Without factors an i8 is a flag or a number, an i16 a list of numbers (alignment heads).
       if (!is_int16) continue;
@@ -227,25 +236,27 @@ Result<Ctranslate2Model> ReadCtranslate2(Bytes bytes, std::shared_ptr<const void
   for (uint32_t i = 0; i < num_variables; ++i) {
     TESSERA_RETURN_IF_ERROR(ReadVariable(reader, model.weights, pending));
   }
-  std::vector<std::pair<std::string, std::string>> aliases;
+  Aliases aliases;
   TESSERA_ASSIGN_OR_RETURN(const uint32_t num_aliases, ReadCount(reader, "number of aliases"));
   for (uint32_t i = 0; i < num_aliases; ++i) {
     TESSERA_ASSIGN_OR_RETURN(std::string alias, ReadString(reader, "alias"));
-    TESSERA_ASSIGN_OR_RETURN(const std::string name, ReadString(reader, "aliased name"));
-    const Weight* weight = model.weights.Find(name);
-    if (weight == nullptr) {
+    TESSERA_ASSIGN_OR_RETURN(std::string name, ReadString(reader, "aliased name"));
+    if (model.weights.Find(name) == nullptr) {
       return DataLoss("alias \"" + alias + "\" stands for \"" + name +
                       "\", which the file does not have");
     }
-    const auto int16 = pending.find(name);
-    if (int16 != pending.end()) pending.emplace(alias, int16->second);
-    TESSERA_RETURN_IF_ERROR(model.weights.Add(std::move(alias), *weight));
+    const auto [it, inserted] = aliases.emplace(std::move(alias), std::move(name));
+    if (!inserted) return DataLoss("alias \"" + it->first + "\" appears twice");
   }
   if (reader.remaining() != 0) {
     return DataLoss("expected the end of the file at offset " + std::to_string(reader.position()) +
                     ", found " + std::to_string(reader.remaining()) + " more bytes");
   }
-  TESSERA_RETURN_IF_ERROR(ApplyScales(model.weights, pending));
+  TESSERA_RETURN_IF_ERROR(ApplyScales(model.weights, pending, aliases));
+  // Last, so that an alias shares what its variable became.
+  for (const auto& [alias, name] : aliases) {
+    TESSERA_RETURN_IF_ERROR(model.weights.Add(alias, *model.weights.Find(name)));
+  }
   return model;
 }
 
