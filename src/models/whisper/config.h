@@ -6,10 +6,12 @@
 #include <utility>
 #include <vector>
 
+#include "base/check.h"
+
 namespace tessera {
 
 struct WhisperConfig {
-  int64_t num_mels = 80;           // 80, or 128 from large-v3 on
+  int64_t num_mels = 80;  // 80, or 128 from large-v3 on
   int64_t num_audio_positions = 1500;
   int64_t audio_width = 512;
   int64_t num_audio_heads = 8;
@@ -30,6 +32,14 @@ struct WhisperConfig {
   }
   bool operator==(const WhisperConfig&) const = default;
 };
+
+struct WhisperWeights;
+
+// Sizes that the shapes of the weights tell (all but the numbers of heads). DataLoss for tables of
+// another rank.
+Status InferConfig(const WhisperWeights& weights, WhisperConfig& config);
+// Sizes within what a Whisper model can have; bounds every later allocation.
+Status CheckConfig(const WhisperConfig& config);
 
 }  // namespace tessera
 

@@ -1,9 +1,12 @@
-// WhisperSession: the stages of one Whisper model as the search sees them. All mutable state of a run lives here.
+// WhisperSession: the stages of one Whisper model as the search sees them. All mutable state of a
+// run lives here.
 //
-// A session has `max_windows` places for encoded 30 s windows (cross-attention keys and values) and `max_rows` decoder rows,
-// each with its own token history that looks at one window. Rows of different windows may step together in one Decode call;
-// a row's logits do not depend on what else is in the call. The order of use:
-//   Encode(mel, window) -> BeginRow(row, window) -> Decode(prompt tokens) -> Decode(one token a row) ... -> ReorderRows(...)
+// A session has `max_windows` places for encoded 30 s windows (cross-attention keys and values) and
+// `max_rows` decoder rows, each with its own token history that looks at one window. Rows of
+// different windows may step together in one Decode call; a row's logits do not depend on what else
+// is in the call. The order of use:
+//   Encode(mel, window) -> BeginRow(row, window) -> Decode(prompt tokens) -> Decode(one token a
+//   row) ... -> ReorderRows(...)
 // Not thread-safe: one thread at a time.
 #ifndef TESSERA_MODELS_WHISPER_SESSION_H_
 #define TESSERA_MODELS_WHISPER_SESSION_H_
@@ -17,7 +20,8 @@
 
 namespace tessera {
 
-// One token to feed. Tokens of a row must come in order of position without a gap; a row's prompt may be fed in one call.
+// One token to feed. Tokens of a row must come in order of position without a gap; a row's prompt
+// may be fed in one call.
 struct TokenInput {
   int32_t token = 0;
   int32_t position = 0;      // index in the row's history, from 0
@@ -33,19 +37,20 @@ class WhisperSession {
   virtual int max_windows() const = 0;
   virtual int max_rows() const = 0;
 
-  // mel: f32 [frames, num_mels], frames <= config().num_frames(); the rest of the window is zeros, as openai-whisper pads.
-  // Fills place `window`. Cancelled when `stop` is requested.
+  // mel: f32 [frames, num_mels], frames <= config().num_frames(); the rest of the window is zeros,
+  // as openai-whisper pads. Fills place `window`. Cancelled when `stop` is requested.
   virtual Status Encode(const View& mel, int window, std::stop_token stop) = 0;
 
   // Row `row` starts with an empty history and looks at `window`.
   virtual void BeginRow(int row, int window) = 0;
 
-  // Beam search: row targets[i] continues the former history of row sources[i] (which may be one of the targets). No key or
-  // value is copied. All rows must look at the same window.
+  // Beam search: row targets[i] continues the former history of row sources[i] (which may be one of
+  // the targets). No key or value is copied. All rows must look at the same window.
   virtual void ReorderRows(std::span<const int> targets, std::span<const int> sources) = 0;
 
-  // Runs the decoder over `tokens` (at most a few hundred in one call, split inside if need be). Returns f32
-  // [number of want_logits, vocab_size] in the order of `tokens`, valid until the next call.
+  // Runs the decoder over `tokens` (at most a few hundred in one call, split inside if need be).
+  // Returns f32 [number of want_logits, vocab_size] in the order of `tokens`, valid until the next
+  // call.
   virtual Result<View> Decode(std::span<const TokenInput> tokens, std::stop_token stop) = 0;
 };
 

@@ -1,0 +1,61 @@
+#include "models/whisper/model.h"
+
+#include "models/whisper/load.h"
+#include "models/whisper/program_session.h"
+#include "models/whisper/stages.h"
+
+namespace tessera {
+
+CompileOptions WhisperModel::StageOptions(int64_t windows, int64_t rows) const {
+  CompileOptions o;
+  o.precision = options_.precision;
+  o.max_dims = {{"batch", 1},
+                {"positions", config_.num_audio_positions},
+                {"tokens", ProgramSession::kMaxTokens},
+                {"outputs", ProgramSession::kMaxTokens},
+                {"history", config_.num_text_positions},
+                {"windows", windows},
+                {"rows", rows}};
+  return o;
+}
+
+Result<std::shared_ptr<const WhisperModel>> WhisperModel::Load(
+    const std::string& path, std::shared_ptr<const ExecutionProvider> provider,
+    const WhisperLoadOptions& options) {
+  TESSERA_ASSIGN_OR_RETURN(WhisperFiles files, LoadWhisperFiles(path));
+  const int64_t vocab_size = files.config.vocab_size;
+  Result<WhisperTokenizer> tokenizer =
+      files.text_tokens.empty()
+          ? WhisperTokenizer::Load(path, vocab_size)
+          : WhisperTokenizer::FromVocabulary(VocabularyFromBytes(std::move(files.text_tokens)),
+                                             vocab_size);
+  if (!tokenizer.ok()) return std::move(tokenizer).status();
+
+  std::shared_ptr<WhisperModel> model(new WhisperModel(files.config, std::move(tokenizer).value()));
+  model->format_ = files.format;
+  model->options_ = options;
+  model->provider_ = std::move(provider);
+  const CompileOptions compile = model->StageOptions(kMaxWindows, kMaxRows);
+  TESSERA_ASSIGN_OR_RETURN(model->encoder_graph_, BuildWhisperEncoder(files.config, files.weights));
+  TESSERA_ASSIGN_OR_RETURN(model->cross_kv_graph_,
+                           BuildWhisperCrossKv(files.config, files.weights));
+  TESSERA_ASSIGN_OR_RETURN(model->decoder_graph_, BuildWhisperDecoder(files.config, files.weights));
+  TESSERA_ASSIGN_OR_RETURN(model->encoder_,
+                           model->provider_->Compile(model->encoder_graph_, compile));
+  TESSERA_ASSIGN_OR_RETURN(model->cross_kv_,
+                           model->provider_->Compile(model->cross_kv_graph_, compile));
+  TESSERA_ASSIGN_OR_RETURN(model->decoder_,
+                           model->provider_->Compile(model->decoder_graph_, compile));
+  return std::shared_ptr<const WhisperModel>(std::move(model));
+}
+
+size_t WhisperModel::weight_bytes() const {
+  return encoder_->weight_bytes() + cross_kv_->weight_bytes() + decoder_->weight_bytes();
+}
+
+Result<std::unique_ptr<WhisperSession>> WhisperModel::NewSession(
+    const WhisperSessionOptions& options) const {
+  return ProgramSession::Create(shared_from_this(), options);
+}
+
+}  // namespace tessera

@@ -1,0 +1,163 @@
+#include "models/whisper/program_session.h"
+
+#include <algorithm>
+#include <cstring>
+#include <numeric>
+
+namespace tessera {
+
+ProgramSession::ProgramSession(std::shared_ptr<const WhisperModel> model,
+                               const WhisperSessionOptions& options)
+    : model_(std::move(model)),
+      encoder_context_(model_->encoder_->NewContext()),
+      cross_context_(model_->cross_kv_->NewContext()),
+      decoder_context_(model_->decoder_->NewContext()),
+      window_length_(options.max_windows),
+      rows_(options.max_rows),
+      iota_(config().num_audio_positions) {
+  const WhisperConfig& c = config();
+  for (Row& row : rows_) row.slots.resize(c.num_text_positions);
+  mel_ = Tensor(DType::kF32, {1, c.num_frames(), c.num_mels});
+  features_ = Tensor(DType::kF32, {1, c.num_audio_positions, c.audio_width});
+  std::iota(iota_.begin(), iota_.end(), 0);
+}
+
+Result<std::unique_ptr<WhisperSession>> ProgramSession::Create(
+    std::shared_ptr<const WhisperModel> model, const WhisperSessionOptions& options) {
+  if (options.max_windows < 1 || options.max_windows > WhisperModel::kMaxWindows ||
+      options.max_rows < 1 || options.max_rows > WhisperModel::kMaxRows)
+    return InvalidArgument("a session takes 1.." + std::to_string(WhisperModel::kMaxWindows) +
+                           " windows and 1.." + std::to_string(WhisperModel::kMaxRows) +
+                           " rows, found " + std::to_string(options.max_windows) + " and " +
+                           std::to_string(options.max_rows));
+  const Graph* graphs[] = {&model->cross_kv_graph_, &model->decoder_graph_};
+  TESSERA_ASSIGN_OR_RETURN(std::unique_ptr<StateStore> states,
+                           model->provider_->NewStateStore(
+                               graphs, model->StageOptions(options.max_windows, options.max_rows)));
+  std::unique_ptr<ProgramSession> session(new ProgramSession(std::move(model), options));
+  session->states_ = std::move(states);
+  return std::unique_ptr<WhisperSession>(std::move(session));
+}
+
+Status ProgramSession::Encode(const View& mel, int window, std::stop_token stop) {
+  const WhisperConfig& c = config();
+  TESSERA_CHECK(window >= 0 && window < max_windows());
+  if (mel.dtype != DType::kF32 || mel.shape.size() != 2 || mel.shape[0] > c.num_frames() ||
+      mel.shape[1] != c.num_mels)
+    return InvalidArgument("mel: expected f32 [up to " + std::to_string(c.num_frames()) + ", " +
+                           std::to_string(c.num_mels) + "], found " +
+                           std::string(DTypeName(mel.dtype)) + " " + ShapeToString(mel.shape));
+  char* padded = static_cast<char*>(mel_.MutableViewOf().data);
+  if (mel.bytes() != 0) std::memcpy(padded, mel.data, mel.bytes());
+  std::memset(padded + mel.bytes(), 0, mel_.ViewOf().bytes() - mel.bytes());
+  window_length_[window] = 0;
+
+  const int64_t positions = c.num_audio_positions;
+  const View ids{iota_.data(), DType::kI32, {positions}};
+  const NamedView encoder_in[] = {{"mel", mel_.ViewOf()}, {"position_ids", ids}};
+  const NamedMutableView encoder_out[] = {{"features", features_.MutableViewOf()}};
+  TESSERA_RETURN_IF_ERROR(
+      model_->encoder_->Run(*encoder_context_, nullptr, {encoder_in, encoder_out}, stop));
+
+  const std::vector<int32_t> slot(positions, window);
+  View rows = features_.ViewOf();
+  rows.shape = {positions, c.audio_width};
+  const NamedView cross_in[] = {
+      {"features", rows}, {"slot", {slot.data(), DType::kI32, {positions}}}, {"position", ids}};
+  TESSERA_RETURN_IF_ERROR(
+      model_->cross_kv_->Run(*cross_context_, states_.get(), {cross_in, {}}, stop));
+  window_length_[window] = static_cast<int32_t>(positions);
+  return OkStatus();
+}
+
+void ProgramSession::BeginRow(int row, int window) {
+  TESSERA_CHECK(row >= 0 && row < max_rows() && window >= 0 && window < max_windows());
+  rows_[row].window = window;
+  rows_[row].length = 0;
+}
+
+void ProgramSession::ReorderRows(std::span<const int> targets, std::span<const int> sources) {
+  TESSERA_CHECK(targets.size() == sources.size());
+  std::vector<Row> old;
+  old.reserve(sources.size());
+  for (int source : sources) old.push_back(rows_[source]);
+  for (size_t i = 0; i < targets.size(); ++i) {
+    TESSERA_CHECK(rows_[targets[i]].window == old[i].window);
+    rows_[targets[i]] = std::move(old[i]);
+  }
+}
+
+Result<View> ProgramSession::Decode(std::span<const TokenInput> tokens, std::stop_token stop) {
+  const WhisperConfig& c = config();
+  int64_t outputs = 0;
+  for (const TokenInput& t : tokens) outputs += t.want_logits;
+  if (logits_.shape().empty() || logits_.shape()[0] < outputs)
+    logits_ = Tensor(DType::kF32, {std::max<int64_t>(outputs, 1), c.vocab_size});
+  int64_t done = 0;
+  for (size_t begin = 0; begin < tokens.size(); begin += kMaxTokens) {
+    const auto some = tokens.subspan(begin, std::min<size_t>(kMaxTokens, tokens.size() - begin));
+    const int64_t wanted =
+        std::count_if(some.begin(), some.end(), [](const TokenInput& t) { return t.want_logits; });
+    TESSERA_RETURN_IF_ERROR(DecodeSome(some, done, wanted, stop));
+    done += wanted;
+  }
+  View result = logits_.ViewOf();
+  result.shape[0] = outputs;
+  return result;
+}
+
+Status ProgramSession::DecodeSome(std::span<const TokenInput> tokens, int64_t first_output,
+                                  int64_t num_outputs, std::stop_token stop) {
+  const WhisperConfig& c = config();
+  const int64_t n = static_cast<int64_t>(tokens.size());
+  int32_t longest = 0;
+  for (const TokenInput& t : tokens) longest = std::max(longest, t.position + 1);
+  if (longest > c.num_text_positions)
+    return InvalidArgument("a decoder row holds " + std::to_string(c.num_text_positions) +
+                           " tokens, found position " + std::to_string(longest - 1));
+  std::vector<int32_t> token(n), position(n), slot(n), length(n), window(n), window_length(n);
+  std::vector<int32_t> history(n * longest), outputs;
+  for (int64_t i = 0; i < n; ++i) {
+    const TokenInput& t = tokens[i];
+    if (t.row < 0 || t.row >= max_rows() || rows_[t.row].window < 0 ||
+        window_length_[rows_[t.row].window] == 0)
+      return InvalidArgument("row " + std::to_string(t.row) + " has no encoded window");
+    Row& row = rows_[t.row];
+    if (t.position != row.length)
+      return InvalidArgument("row " + std::to_string(t.row) + ": expected position " +
+                             std::to_string(row.length) + ", found " + std::to_string(t.position));
+    row.slots[row.length++] = t.row;
+    token[i] = t.token;
+    position[i] = t.position;
+    slot[i] = t.row;
+    length[i] = row.length;
+    window[i] = row.window;
+    window_length[i] = window_length_[row.window];
+    std::copy_n(row.slots.begin(), row.length, history.begin() + i * longest);
+    if (t.want_logits) outputs.push_back(static_cast<int32_t>(i));
+  }
+  // A prompt part whose logits nobody wants still has to fill the caches.
+  Tensor unused;
+  MutableView logits{
+      logits_.As<float>() + first_output * c.vocab_size, DType::kF32, {num_outputs, c.vocab_size}};
+  if (outputs.empty()) {
+    outputs.push_back(static_cast<int32_t>(n - 1));
+    unused = Tensor(DType::kF32, {1, c.vocab_size});
+    logits = unused.MutableViewOf();
+  }
+  auto ids = [](std::vector<int32_t>& v) {
+    return View{v.data(), DType::kI32, {static_cast<int64_t>(v.size())}};
+  };
+  const NamedView in[] = {{"tokens", ids(token)},
+                          {"position", ids(position)},
+                          {"slot", ids(slot)},
+                          {"history", {history.data(), DType::kI32, {n, longest}}},
+                          {"length", ids(length)},
+                          {"window", ids(window)},
+                          {"window_length", ids(window_length)},
+                          {"outputs", ids(outputs)}};
+  const NamedMutableView out[] = {{"logits", logits}};
+  return model_->decoder_->Run(*decoder_context_, states_.get(), {in, out}, stop);
+}
+
+}  // namespace tessera

@@ -1,0 +1,153 @@
+#include "models/whisper/stages.h"
+
+#include <cmath>
+#include <string>
+
+#include "graph/builder.h"
+
+namespace tessera {
+namespace {
+
+// Adds layers with their weights as constants named after the layer.
+class LayerBuilder {
+ public:
+  LayerBuilder(std::string graph_name, const WhisperWeights& weights) : b(std::move(graph_name)) {
+    for (const auto& owner : weights.owners) b.KeepAlive(owner);
+  }
+  ValueId Linear(const std::string& name, ValueId x, const LinearWeights& w) {
+    const ValueId weight = b.Constant(name + ".weight", w.weight);
+    return b.Linear(name, x, weight, Bias(name, w));
+  }
+  ValueId Norm(const std::string& name, ValueId x, const NormWeights& w) {
+    const ValueId gamma = b.Constant(name + ".gamma", w.gamma);
+    const ValueId beta = b.Constant(name + ".beta", w.beta);
+    return b.LayerNorm(name, x, gamma, beta);
+  }
+  ValueId ConvGelu(const std::string& name, ValueId x, const LinearWeights& w, int64_t stride) {
+    const ValueId weight = b.Constant(name + ".weight", w.weight);
+    const ValueId y = b.Conv1d(name, x, weight, Bias(name, w), {.stride = stride, .padding = 1});
+    return b.Gelu(name + ".gelu", y);
+  }
+  // x + down(gelu(up(norm(x))))
+  ValueId Mlp(const std::string& p, ValueId x, const NormWeights& norm, const LinearWeights& up,
+              const LinearWeights& down) {
+    const ValueId h = Norm(p + "mlp_norm", x, norm);
+    const ValueId g = b.Gelu(p + "mlp_gelu", Linear(p + "mlp_up", h, up));
+    return b.Add(p + "mlp_add", x, Linear(p + "mlp_down", g, down));
+  }
+
+  GraphBuilder b;
+
+ private:
+  ValueId Bias(const std::string& name, const LinearWeights& w) {
+    return w.bias.data == nullptr ? kNoValue : b.Constant(name + ".bias", w.bias);
+  }
+};
+
+AttentionAttributes HeadAttributes(int64_t width, int64_t num_heads, bool causal) {
+  // openai-whisper scales queries and keys by head_dim^-0.25 each; the product's scale is the same.
+  const float head_dim = static_cast<float>(width) / static_cast<float>(num_heads);
+  return {.num_heads = num_heads, .scale = 1.0f / std::sqrt(head_dim), .causal = causal};
+}
+
+std::string LayerName(size_t i) { return "layers." + std::to_string(i) + "."; }
+
+}  // namespace
+
+Result<Graph> BuildWhisperEncoder(const WhisperConfig& c, const WhisperWeights& w) {
+  LayerBuilder l("whisper.encoder", w);
+  GraphBuilder& b = l.b;
+  ValueId x = b.Input("mel", DType::kF32, {Dim("batch"), Dim("positions", 2), c.num_mels});
+  // A window shorter than the model's 30 s uses the first rows of the position table.
+  const ValueId rows = b.Input("position_ids", DType::kI32, {Dim("positions")});
+  const ValueId table = b.Constant("positions", w.encoder_positions);
+  x = l.ConvGelu("conv1", x, w.conv1, 1);
+  x = l.ConvGelu("conv2", x, w.conv2, 2);
+  x = b.Add("embed", x, b.Gather("position_rows", table, rows));
+  const AttentionAttributes heads = HeadAttributes(c.audio_width, c.num_audio_heads, false);
+  for (size_t i = 0; i < w.encoder_layers.size(); ++i) {
+    const WhisperEncoderLayer& layer = w.encoder_layers[i];
+    const std::string p = LayerName(i);
+    const ValueId h = l.Norm(p + "attention_norm", x, layer.attention_norm);
+    const ValueId q = l.Linear(p + "query", h, layer.attention.query);
+    const ValueId k = l.Linear(p + "key", h, layer.attention.key);
+    const ValueId v = l.Linear(p + "value", h, layer.attention.value);
+    const ValueId a = b.Attention(p + "attention", q, k, v, kNoValue, heads);
+    x = b.Add(p + "attention_add", x, l.Linear(p + "attention_out", a, layer.attention.out));
+    x = l.Mlp(p, x, layer.mlp_norm, layer.mlp_up, layer.mlp_down);
+  }
+  b.Output("features", l.Norm("norm", x, w.encoder_norm));
+  return b.Build();
+}
+
+Result<Graph> BuildWhisperCrossKv(const WhisperConfig& c, const WhisperWeights& w) {
+  LayerBuilder l("whisper.cross_kv", w);
+  GraphBuilder& b = l.b;
+  const ValueId x = b.Input("features", DType::kF32, {Dim("positions"), c.audio_width});
+  const ValueId slot = b.Input("slot", DType::kI32, {Dim("positions")});
+  const ValueId position = b.Input("position", DType::kI32, {Dim("positions")});
+  const Dims cache = {Dim("windows"), c.num_audio_positions, c.text_width};
+  for (size_t i = 0; i < w.decoder_layers.size(); ++i) {
+    const AttentionWeights& cross = w.decoder_layers[i].cross;
+    const std::string p = LayerName(i), n = std::to_string(i);
+    const ValueId keys = b.State("cross_key." + n, DType::kF32, cache);
+    const ValueId values = b.State("cross_value." + n, DType::kF32, cache);
+    const ValueId k = l.Linear(p + "cross_key", x, cross.key);
+    const ValueId v = l.Linear(p + "cross_value", x, cross.value);
+    b.UpdateState(keys, b.CacheWrite(p + "cross_key_write", keys, k, slot, position));
+    b.UpdateState(values, b.CacheWrite(p + "cross_value_write", values, v, slot, position));
+  }
+  return b.Build();
+}
+
+Result<Graph> BuildWhisperDecoder(const WhisperConfig& c, const WhisperWeights& w) {
+  LayerBuilder l("whisper.decoder", w);
+  GraphBuilder& b = l.b;
+  const Dim n("tokens");
+  const ValueId tokens = b.Input("tokens", DType::kI32, {n});
+  const ValueId position = b.Input("position", DType::kI32, {n});
+  const ValueId slot = b.Input("slot", DType::kI32, {n});
+  const ValueId history = b.Input("history", DType::kI32, {n, Dim("history")});
+  const ValueId length = b.Input("length", DType::kI32, {n});
+  const ValueId window = b.Input("window", DType::kI32, {n});
+  const ValueId window_length = b.Input("window_length", DType::kI32, {n});
+  const ValueId outputs = b.Input("outputs", DType::kI32, {Dim("outputs")});
+  const ValueId embedding = b.Constant("token_embedding", w.token_embedding);
+  const ValueId positions = b.Constant("positions", w.decoder_positions);
+
+  ValueId x = b.Add("embed", b.Gather("token_rows", embedding, tokens),
+                    b.Gather("position_rows", positions, position));
+  const AttentionAttributes heads = HeadAttributes(c.text_width, c.num_text_heads, false);
+  const Dims self_cache = {Dim("rows"), c.num_text_positions, c.text_width};
+  const Dims cross_cache = {Dim("windows"), c.num_audio_positions, c.text_width};
+  for (size_t i = 0; i < w.decoder_layers.size(); ++i) {
+    const WhisperDecoderLayer& layer = w.decoder_layers[i];
+    const std::string p = LayerName(i), s = std::to_string(i);
+    const ValueId self_keys = b.State("self_key." + s, DType::kF32, self_cache);
+    const ValueId self_values = b.State("self_value." + s, DType::kF32, self_cache);
+    const ValueId cross_keys = b.State("cross_key." + s, DType::kF32, cross_cache);
+    const ValueId cross_values = b.State("cross_value." + s, DType::kF32, cross_cache);
+
+    ValueId h = l.Norm(p + "attention_norm", x, layer.attention_norm);
+    ValueId q = l.Linear(p + "query", h, layer.attention.query);
+    const ValueId k = l.Linear(p + "key", h, layer.attention.key);
+    const ValueId v = l.Linear(p + "value", h, layer.attention.value);
+    const ValueId keys = b.CacheWrite(p + "key_write", self_keys, k, slot, position);
+    const ValueId values = b.CacheWrite(p + "value_write", self_values, v, slot, position);
+    b.UpdateState(self_keys, keys);
+    b.UpdateState(self_values, values);
+    ValueId a = b.CachedAttention(p + "attention", q, keys, values, history, length, heads);
+    x = b.Add(p + "attention_add", x, l.Linear(p + "attention_out", a, layer.attention.out));
+
+    h = l.Norm(p + "cross_norm", x, layer.cross_norm);
+    q = l.Linear(p + "cross_query", h, layer.cross.query);
+    a = b.CachedAttention(p + "cross", q, cross_keys, cross_values, window, window_length, heads);
+    x = b.Add(p + "cross_add", x, l.Linear(p + "cross_out", a, layer.cross.out));
+    x = l.Mlp(p, x, layer.mlp_norm, layer.mlp_up, layer.mlp_down);
+  }
+  x = b.Gather("output_rows", l.Norm("norm", x, w.decoder_norm), outputs);
+  b.Output("logits", b.Linear("logits", x, embedding));
+  return b.Build();
+}
+
+}  // namespace tessera

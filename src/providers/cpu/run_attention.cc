@@ -1,0 +1,110 @@
+#include <algorithm>
+
+#include "kernels/attention.h"
+#include "kernels/cached_attention.h"
+#include "providers/cpu/executor.h"
+
+namespace tessera::cpu {
+
+void RunAttention(const RunState& run, const AttentionStep& step, int worker) {
+  const int64_t batch = Evaluate(step.batch, run.symbols);
+  const int64_t queries = Evaluate(step.query_length, run.symbols);
+  const int64_t keys = Evaluate(step.key_length, run.symbols);
+  const int64_t blocks = (queries + kBlockRows - 1) / kBlockRows;
+  const Range share = ShareOf(batch * step.num_heads * blocks, worker, run.num_workers);
+  WorkerMemory& memory = run.workers[worker];
+  char* const packed = static_cast<char*>(memory.attention.data());
+  const size_t packed_bytes =
+      (kernels::PackedKeysValuesBytes(step.precision, step.head_dim, keys) + 63) / 64 * 64;
+  const kernels::AttendOptions options{.scale = step.scale, .causal = step.causal};
+
+  kernels::PackedKeysValues kv;
+  int64_t packed_head = -1;
+  for (int64_t task = share.begin; task < share.end; ++task) {
+    const int64_t head_of_batch = task / blocks, block = task % blocks;
+    const int64_t b = head_of_batch / step.num_heads, head = head_of_batch % step.num_heads;
+    const int64_t column = head * step.head_dim;
+    if (head_of_batch != packed_head) {
+      const int64_t length = step.lengths < 0 ? keys : run.Ids(step.lengths)[b];
+      kv = kernels::PackKeysValues(
+          step.precision, RowPointer(run, step.key, b * keys, 0, memory) + column, step.key.ld,
+          RowPointer(run, step.value, b * keys, 0, memory) + column, step.value.ld, length,
+          step.head_dim, packed);
+      packed_head = head_of_batch;
+    }
+    const int64_t first = block * kBlockRows;
+    const int64_t rows = std::min(kBlockRows, queries - first);
+    kernels::AttendOptions block_options = options;
+    block_options.first_position = first;
+    kernels::AttendBlock(kv, RowPointer(run, step.query, b * queries + first, 0, memory) + column,
+                         step.query.ld, rows, block_options,
+                         RowPointer(run, step.out, b * queries + first, 0, memory) + column,
+                         step.out.ld, packed + packed_bytes);
+  }
+}
+
+namespace {
+
+// Neighbouring tokens that look at the same slot and length share one pass over keys and values.
+constexpr int64_t kMaxGroup = 8;
+
+}  // namespace
+
+void RunCachedAttention(const RunState& run, const CachedAttentionStep& step, int worker) {
+  const int64_t tokens = Evaluate(step.tokens, run.symbols);
+  const int32_t* index = run.Ids(step.index);
+  const int32_t* length = run.Ids(step.length);
+  const int64_t width = step.index_is_table ? Evaluate(step.table_width, run.symbols) : 0;
+  WorkerMemory& memory = run.workers[worker];
+
+  auto group_end = [&](int64_t t) {
+    int64_t end = t + 1;
+    if (step.index_is_table) return end;
+    while (end < tokens && end - t < kMaxGroup && index[end] == index[t] &&
+           length[end] == length[t])
+      ++end;
+    return end;
+  };
+  int64_t groups = 0;
+  for (int64_t t = 0; t < tokens; t = group_end(t)) ++groups;
+  const Range share = ShareOf(groups * step.num_heads, worker, run.num_workers);
+
+  auto view = [&](int state_index, int64_t column) {
+    CacheState& state = *run.states[state_index];
+    kernels::CacheView v;
+    v.data = static_cast<const char*>(state.data.data()) + column * DTypeSize(state.dtype);
+    v.dtype = state.dtype;
+    v.slot_stride = state.slot_stride();
+    v.position_stride = state.d;
+    return v;
+  };
+  // Tasks run group by group, all heads of a group in turn.
+  int64_t task = 0;
+  for (int64_t t = 0; t < tokens && task < share.end; t = group_end(t), task += step.num_heads) {
+    const int64_t first = std::max(share.begin - task, int64_t{0});
+    const int64_t last = std::min(share.end - task, step.num_heads);
+    for (int64_t head = first; head < last; ++head) {
+      const int64_t column = head * step.head_dim;
+      kernels::CachedAttentionArgs args;
+      args.query = RowPointer(run, step.query, t, 0, memory) + column;
+      args.query_ld = step.query.ld;
+      args.num_queries = group_end(t) - t;
+      args.head_dim = step.head_dim;
+      args.scale = step.scale;
+      args.key = view(step.key_state, column);
+      args.value = view(step.value_state, column);
+      args.length = length[t];
+      if (step.index_is_table) {
+        args.slots = index + t * width;
+      } else {
+        args.slot = index[t];
+      }
+      args.out = RowPointer(run, step.out, t, 0, memory) + column;
+      args.out_ld = step.out.ld;
+      args.scratch = static_cast<float*>(memory.attention.data());
+      kernels::CachedAttention(args);
+    }
+  }
+}
+
+}  // namespace tessera::cpu

@@ -1,0 +1,213 @@
+#include <algorithm>
+
+#include "kernels/cached_attention.h"
+#include "kernels/conv1d.h"
+#include "kernels/gather.h"
+#include "kernels/gelu.h"
+#include "kernels/layer_norm.h"
+#include "kernels/quantize.h"
+#include "providers/cpu/executor.h"
+
+namespace tessera::cpu {
+
+using kernels::Precision;
+
+float* RowPointer(const RunState& run, const Rows& rows, int64_t row, int64_t block_begin,
+                  const WorkerMemory& scratch_of) {
+  char* base = nullptr;
+  switch (rows.place) {
+    case Place::kNone:
+      return nullptr;
+    case Place::kArena:
+      base = run.arena + rows.offset;
+      break;
+    case Place::kInput:
+      // Only read: no op writes to an input's place.
+      base = static_cast<char*>(const_cast<void*>(run.inputs[rows.offset]));
+      break;
+    case Place::kOutput:
+      base = static_cast<char*>(run.outputs[rows.offset]);
+      break;
+    case Place::kScratch:
+      base = static_cast<char*>(const_cast<void*>(scratch_of.scratch.data())) + rows.offset;
+      row -= block_begin;
+      break;
+  }
+  return reinterpret_cast<float*>(base) + row * rows.ld + rows.column;
+}
+
+namespace {
+
+// One block of a chain as one worker sees it.
+class BlockRunner {
+ public:
+  // Column mode: every worker runs every op of the only block; linear layers split their columns,
+  // row-wise ops their rows, and arrays of the chain lie in worker 0's scratch.
+  BlockRunner(const RunState& run, int64_t begin, int64_t end, int worker, bool column_mode)
+      : run_(run),
+        begin_(begin),
+        end_(end),
+        worker_(worker),
+        column_mode_(column_mode),
+        own_(run.workers[worker]),
+        shared_(run.workers[column_mode ? 0 : worker]) {
+    const Range mine =
+        column_mode ? ShareOf(end - begin, worker, run.num_workers) : Range{0, end - begin};
+    row_begin_ = begin + mine.begin;
+    row_end_ = begin + mine.end;
+  }
+
+  void Run(const MicroOp& op) {
+    if (column_mode_ && op.needs_barrier) run_.barrier->Wait();
+    std::visit([this](const auto& o) { Do(o); }, op.op);
+  }
+
+ private:
+  float* At(const Rows& rows, int64_t row) const {
+    return RowPointer(run_, rows, row, begin_, shared_);
+  }
+  char* ActivationPointer(int64_t offset) {
+    return static_cast<char*>(own_.activations.data()) + offset;
+  }
+  int64_t rows() const { return end_ - begin_; }
+
+  // f32 rows to the activation form of `out`; f32 itself never comes here without a norm.
+  void Convert(const float* x, int64_t ld, int64_t k, const Activations& out) {
+    char* to = ActivationPointer(out.offset);
+    if (out.precision == Precision::kInt8) {
+      kernels::QuantizeRowsU8(x, ld, rows(), k, reinterpret_cast<uint8_t*>(to), out.ld,
+                              reinterpret_cast<float*>(ActivationPointer(out.scale_offset)));
+    } else if (out.precision == Precision::kBf16) {
+      kernels::ConvertRowsBf16(x, ld, rows(), k, reinterpret_cast<BF16*>(to), out.ld);
+    } else {
+      for (int64_t r = 0; r < rows(); ++r)
+        std::copy_n(x + r * ld, k, reinterpret_cast<float*>(to) + r * out.ld);
+    }
+  }
+
+  void Do(const PrepareOp& op) {
+    const float* x = At(op.in, begin_);
+    if (op.norm.d == 0) return Convert(x, op.in.ld, op.in.columns, op.out);
+    char* to = ActivationPointer(op.out.offset);
+    switch (op.out.precision) {
+      case Precision::kF32:
+        return kernels::LayerNormRowsF32(op.norm, x, op.in.ld, rows(), reinterpret_cast<float*>(to),
+                                         op.out.ld);
+      case Precision::kBf16:
+        return kernels::LayerNormRowsBf16(op.norm, x, op.in.ld, rows(), reinterpret_cast<BF16*>(to),
+                                          op.out.ld);
+      case Precision::kInt8:
+        return kernels::LayerNormRowsU8(
+            op.norm, x, op.in.ld, rows(), reinterpret_cast<uint8_t*>(to), op.out.ld,
+            reinterpret_cast<float*>(ActivationPointer(op.out.scale_offset)));
+    }
+  }
+
+  void Do(const Im2ColOp& op) {
+    const int64_t out_length = Evaluate(op.out_length, run_.symbols);
+    const int64_t in_length = Evaluate(op.in_length, run_.symbols);
+    const bool direct = op.out.precision == Precision::kF32;
+    float* windows =
+        reinterpret_cast<float*>(ActivationPointer(direct ? op.out.offset : op.window_offset));
+    const int64_t k = op.kernel * op.channels;
+    const int64_t ld = direct ? op.out.ld : k;
+    for (int64_t row = begin_; row < end_;) {
+      const int64_t sequence = row / out_length, t = row % out_length;
+      const int64_t count = std::min(end_ - row, out_length - t);
+      const kernels::Im2ColArgs args{.input = At(op.in, sequence * in_length),
+                                     .input_ld = op.in.ld,
+                                     .length = in_length,
+                                     .channels = op.channels,
+                                     .kernel = op.kernel,
+                                     .stride = op.stride,
+                                     .padding = op.padding};
+      kernels::Im2ColRows(args, t, count, windows + (row - begin_) * ld, ld);
+      row += count;
+    }
+    if (!direct) Convert(windows, ld, k, op.out);
+  }
+
+  void Do(const LinearOp& op) {
+    kernels::LinearInput in;
+    if (op.direct) {
+      in = {.data = At(op.in, begin_), .ld = op.in.ld};
+    } else {
+      in = {.data = ActivationPointer(op.activations.offset), .ld = op.activations.ld};
+      if (op.activations.precision == Precision::kInt8)
+        in.row_scale =
+            reinterpret_cast<const float*>(ActivationPointer(op.activations.scale_offset));
+    }
+    const kernels::LinearEpilogue epilogue{.activation = op.activation,
+                                           .residual = At(op.residual, begin_),
+                                           .residual_ld = op.residual.ld};
+    const kernels::LinearOutput out{.data = At(op.out, begin_), .ld = op.out.ld};
+    int64_t n_begin = 0, n_end = op.weights->n;
+    if (column_mode_) {
+      const Range panels =
+          ShareOf(op.weights->n_padded / kernels::kPanelColumns, worker_, run_.num_workers);
+      n_begin = panels.begin * kernels::kPanelColumns;
+      n_end = std::min(op.weights->n, panels.end * kernels::kPanelColumns);
+    }
+    if (n_begin < n_end)
+      kernels::LinearRows(*op.weights, in, rows(), n_begin, n_end, epilogue, out);
+  }
+
+  void Do(const LayerNormOp& op) {
+    kernels::LayerNormRowsF32(op.norm, At(op.in, row_begin_), op.in.ld, row_end_ - row_begin_,
+                              At(op.out, row_begin_), op.out.ld);
+  }
+  void Do(const GeluOp& op) {
+    for (int64_t r = row_begin_; r < row_end_; ++r)
+      kernels::Gelu(At(op.in, r), op.in.columns, At(op.out, r));
+  }
+  void Do(const AddOp& op) {
+    const int64_t b_rows = Evaluate(op.b_rows, run_.symbols);
+    for (int64_t r = row_begin_; r < row_end_; ++r) {
+      // A b with a row for each of ours is an array of the chain; a smaller one is not.
+      const float* b = At(op.b, op.b.place == Place::kScratch ? r : r % b_rows);
+      kernels::Add(At(op.a, r), b, op.out.columns, At(op.out, r));
+    }
+  }
+  void Do(const GatherOp& op) {
+    const int64_t count = row_end_ - row_begin_;
+    if (count == 0) return;
+    const bool constant = op.table.data != nullptr;
+    const void* table = constant ? op.table.data : At(op.rows, 0);
+    const int64_t ld = constant ? op.table.shape[1] : op.rows.ld;
+    kernels::GatherRows(table, constant ? op.table.dtype : DType::kF32,
+                        Evaluate(op.table_rows, run_.symbols), ld, op.out.columns,
+                        run_.Ids(op.ids) + row_begin_, count, At(op.out, row_begin_), op.out.ld);
+  }
+  void Do(const CacheWriteOp& op) {
+    CacheState& state = *run_.states[op.state];
+    for (int64_t r = row_begin_; r < row_end_; ++r)
+      kernels::StoreCacheRow(At(op.in, r), 1, state.d, state.dtype,
+                             state.Row(run_.Ids(op.slot)[r], run_.Ids(op.position)[r]), nullptr);
+  }
+
+  const RunState& run_;
+  const int64_t begin_, end_;
+  const int worker_;
+  const bool column_mode_;
+  WorkerMemory& own_;
+  const WorkerMemory& shared_;
+  int64_t row_begin_, row_end_;
+};
+
+}  // namespace
+
+void RunChain(const RunState& run, const ChainStep& chain, int worker) {
+  const int64_t rows = Evaluate(chain.rows, run.symbols);
+  if (rows <= kBlockRows) {
+    BlockRunner block(run, 0, rows, worker, /*column_mode=*/true);
+    for (const MicroOp& op : chain.ops) block.Run(op);
+    return;
+  }
+  const Range share = ShareOf(rows, worker, run.num_workers);
+  for (int64_t begin = share.begin; begin < share.end; begin += kBlockRows) {
+    BlockRunner block(run, begin, std::min(begin + kBlockRows, share.end), worker, false);
+    for (const MicroOp& op : chain.ops) block.Run(op);
+  }
+}
+
+}  // namespace tessera::cpu

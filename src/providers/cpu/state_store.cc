@@ -1,0 +1,45 @@
+#include "providers/cpu/state_store.h"
+
+#include <cstring>
+
+namespace tessera::cpu {
+
+Result<std::unique_ptr<CpuStateStore>> CpuStateStore::Create(std::span<const Graph* const> graphs,
+                                                             const CompileOptions& options) {
+  auto store = std::make_unique<CpuStateStore>();
+  for (const Graph* graph : graphs) {
+    for (ValueId v : graph->states()) {
+      const Value& value = graph->value(v);
+      TESSERA_ASSIGN_OR_RETURN(Shape shape, EvaluateDims(value.dims, options.max_dims));
+      if (shape.size() != 3)
+        return Unimplemented(value.name + ": expected a state [slots, capacity, d], found " +
+                             ShapeToString(shape));
+      TESSERA_RETURN_IF_ERROR(CheckedNumElements(shape).status());
+      if (CacheState* known = store->Find(value.name)) {
+        if (Shape{known->slots, known->capacity, known->d} != shape)
+          return InvalidArgument("the state " + value.name + " has different sizes in two graphs");
+        continue;
+      }
+      CacheState state{.slots = shape[0], .capacity = shape[1], .d = shape[2]};
+      state.dtype = options.precision == kernels::Precision::kF32 ? DType::kF32 : DType::kBF16;
+      const size_t bytes = static_cast<size_t>(NumElements(shape)) * DTypeSize(state.dtype);
+      state.data = AlignedBuffer(bytes);
+      std::memset(state.data.data(), 0, bytes);
+      store->states_.emplace(value.name, std::move(state));
+    }
+  }
+  return store;
+}
+
+size_t CpuStateStore::bytes() const {
+  size_t total = 0;
+  for (const auto& [name, state] : states_) total += state.data.bytes();
+  return total;
+}
+
+CacheState* CpuStateStore::Find(const std::string& name) {
+  const auto it = states_.find(name);
+  return it == states_.end() ? nullptr : &it->second;
+}
+
+}  // namespace tessera::cpu

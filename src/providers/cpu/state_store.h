@@ -1,0 +1,39 @@
+// The CPU's KV caches: [slots][capacity][d] row-major, f32 beside f32 programs and bf16 beside the
+// others.
+#ifndef TESSERA_PROVIDERS_CPU_STATE_STORE_H_
+#define TESSERA_PROVIDERS_CPU_STATE_STORE_H_
+
+#include <map>
+#include <string>
+
+#include "providers/execution_provider.h"
+
+namespace tessera::cpu {
+
+struct CacheState {
+  int64_t slots = 0, capacity = 0, d = 0;
+  DType dtype = DType::kF32;
+  AlignedBuffer data;
+
+  int64_t slot_stride() const { return capacity * d; }
+  void* Row(int64_t slot, int64_t position) {
+    return static_cast<char*>(data.data()) +
+           static_cast<size_t>(slot * slot_stride() + position * d) * DTypeSize(dtype);
+  }
+};
+
+class CpuStateStore : public StateStore {
+ public:
+  static Result<std::unique_ptr<CpuStateStore>> Create(std::span<const Graph* const> graphs,
+                                                       const CompileOptions& options);
+  size_t bytes() const override;
+  // Null when there is no such state.
+  CacheState* Find(const std::string& name);
+
+ private:
+  std::map<std::string, CacheState> states_;
+};
+
+}  // namespace tessera::cpu
+
+#endif  // TESSERA_PROVIDERS_CPU_STATE_STORE_H_

@@ -1,0 +1,101 @@
+// ExecutionProvider: compiles Graphs for one kind of device. Program: a compiled graph, const and
+// shared by sessions.
+//
+// What changes during a run lives outside a Program: StateStore holds the states (KV caches) that
+// several programs of one session share by name; ExecutionContext holds scratch memory for one run
+// at a time. Providers are found and chosen by src/runtime; an absent provider is a stub with the
+// same file names, never an #ifdef in callers.
+#ifndef TESSERA_PROVIDERS_EXECUTION_PROVIDER_H_
+#define TESSERA_PROVIDERS_EXECUTION_PROVIDER_H_
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "graph/graph.h"
+#include "kernels/linear.h"
+
+namespace tessera {
+
+struct CompileOptions {
+  // Upper bound of every symbol of the graph. Memory is planned for it; a run may use less.
+  DimBindings max_dims;
+  kernels::Precision precision = kernels::Precision::kF32;
+  // Precision of single linear layers by node name, where it differs from `precision`. Null: all
+  // the same.
+  std::function<kernels::Precision(const std::string& node)> linear_precision;
+};
+
+// What a provider would do with a graph before compiling it: a reason for each node that it
+// refuses.
+struct Refusal {
+  std::string node;
+  std::string reason;
+};
+struct Capability {
+  int64_t nodes = 0;
+  std::vector<Refusal> refused;  // empty: the whole graph
+};
+
+// All states of a session, allocated at their upper bounds and zeroed. The layout and type of the
+// elements are the provider's.
+class StateStore {
+ public:
+  virtual ~StateStore() = default;
+  virtual size_t bytes() const = 0;
+};
+
+class ExecutionContext {
+ public:
+  virtual ~ExecutionContext() = default;
+  virtual size_t bytes() const = 0;
+};
+
+struct NamedView {
+  std::string_view name;
+  View view;
+};
+struct NamedMutableView {
+  std::string_view name;
+  MutableView view;
+};
+
+// Inputs and outputs by graph name: all of them, each with its dtype and shape. Symbols are bound
+// from the inputs' shapes, must agree with each other and stay within max_dims.
+struct RunBindings {
+  std::span<const NamedView> inputs;
+  std::span<const NamedMutableView> outputs;
+};
+
+class Program {
+ public:
+  virtual ~Program() = default;
+  virtual std::unique_ptr<ExecutionContext> NewContext() const = 0;
+  // `states` must come from the same provider and hold every state of the graph. Cancelled between
+  // steps when `stop` is set.
+  virtual Status Run(ExecutionContext& context, StateStore* states, const RunBindings& bindings,
+                     std::stop_token stop) const = 0;
+  // Bytes of weights in the provider's own form.
+  virtual size_t weight_bytes() const = 0;
+};
+
+class ExecutionProvider {
+ public:
+  virtual ~ExecutionProvider() = default;
+  virtual std::string_view name() const = 0;
+  virtual Capability GetCapability(const Graph& graph) const = 0;
+  // The graph must outlive the program.
+  virtual Result<std::unique_ptr<Program>> Compile(const Graph& graph,
+                                                   const CompileOptions& options) const = 0;
+  // One store for all the graphs of a session: states of equal name are one state and must have
+  // equal dimensions.
+  virtual Result<std::unique_ptr<StateStore>> NewStateStore(
+      std::span<const Graph* const> graphs, const CompileOptions& options) const = 0;
+};
+
+}  // namespace tessera
+
+#endif  // TESSERA_PROVIDERS_EXECUTION_PROVIDER_H_
