@@ -261,6 +261,8 @@ def main():
     parser.add_argument("--no-wer", action="store_true")
     args = parser.parse_args()
 
+    if not args.no_wer:
+        wer.normalizer()  # absent: say so before the long run
     reports, failed = [], False
     with tempfile.TemporaryDirectory() as scratch:
         keep = args.out or pathlib.Path(scratch)
