@@ -1,0 +1,36 @@
+// ONNX export: any graph as an ONNX model of standard ops (IR 8, opset 17), for ONNX Runtime's
+// execution providers, OpenVINO and vendors' compilers.
+//
+// Graph inputs and outputs keep their names and types. A state NAME becomes the input `past_NAME`
+// and, when it is updated, the output `present_NAME`, both of the full state. Symbols that are not
+// bound stay as dim_param. Math is f32.
+#ifndef TESSERA_GRAPH_ONNX_EXPORT_H_
+#define TESSERA_GRAPH_ONNX_EXPORT_H_
+
+#include <string>
+
+#include "graph/graph.h"
+
+namespace tessera {
+
+enum class OnnxWeights {
+  kF32,  // f16 and bf16 constants are widened
+  kF16,  // float matrices are stored as f16 and cast to f32 in the model; those that overflow f16
+         // stay f32
+};
+
+struct OnnxExportOptions {
+  DimBindings bind;            // symbols to fix; NPU compilers want all of them
+  bool external_data = false;  // initialisers above 1 MB go to PATH.data; needed above 2 GB
+  OnnxWeights weights = OnnxWeights::kF32;
+};
+
+// Writes `path`, whole or not at all. Error when a symbol in `bind` is not in the graph, the model
+// passes 2 GB without external_data, or the disk refuses. Needs memory for the inline weights, or
+// for the largest one when they are external.
+Status ExportOnnx(const Graph& graph, const std::string& path,
+                  const OnnxExportOptions& options = {});
+
+}  // namespace tessera
+
+#endif  // TESSERA_GRAPH_ONNX_EXPORT_H_

@@ -1,0 +1,208 @@
+// Exports graphs and compares ONNX Runtime's results with the interpreter's. Needs the packages of
+// tools/make_onnx_venv.sh in .deps/venv-onnx, or another Python that has them in
+// TESSERA_ONNX_PYTHON.
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include "graph/interpreter.h"
+#include "graph/onnx/export.h"
+#include "tests/unit/graph_samples.h"
+
+namespace tessera {
+namespace {
+
+using samples::Decoder;
+using samples::DecoderOptions;
+using samples::Encoder;
+using samples::EncoderOptions;
+using samples::Random;
+using samples::Sample;
+namespace fs = std::filesystem;
+
+std::string Python() {
+  if (const char* python = std::getenv("TESSERA_ONNX_PYTHON")) return python;
+  return TESSERA_SOURCE_DIR "/.deps/venv-onnx/bin/python";
+}
+
+class OnnxExport : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (!fs::exists(Python())) {
+      GTEST_SKIP() << "no Python with onnx and onnxruntime at " << Python()
+                   << "; run tools/make_onnx_venv.sh";
+    }
+    folder_ =
+        fs::path(testing::TempDir()) /
+        ("onnx_" + std::string(testing::UnitTest::GetInstance()->current_test_info()->name()));
+    fs::remove_all(folder_);
+  }
+  void TearDown() override {
+    if (!HasFailure() && !folder_.empty()) fs::remove_all(folder_);
+  }
+
+  void WriteTensor(std::ofstream& list, const fs::path& folder, const std::string& role,
+                   const std::string& name, const View& view) {
+    std::string shape;
+    for (int64_t size : view.shape) shape += (shape.empty() ? "" : "x") + std::to_string(size);
+    const std::string file = role + "_" + name + ".bin";
+    std::ofstream(folder / file, std::ios::binary)
+        .write(static_cast<const char*>(view.data), static_cast<std::streamsize>(view.bytes()));
+    list << role << ' ' << name << ' ' << DTypeName(view.dtype) << ' '
+         << (shape.empty() ? "scalar" : shape) << ' ' << file << '\n';
+  }
+
+  // Interprets, exports, and notes the case for Check().
+  void Add(const std::string& name, const Sample& sample, const OnnxExportOptions& options = {}) {
+    SCOPED_TRACE(name);
+    auto states = sample.CopyStates();
+    auto outputs = Interpret(sample.graph, sample.InputViews(), &states);
+    ASSERT_TRUE(outputs.ok()) << outputs.status().ToString();
+    const fs::path folder = folder_ / name;
+    fs::create_directories(folder);
+    const Status status = ExportOnnx(sample.graph, (folder / "model.onnx").string(), options);
+    ASSERT_TRUE(status.ok()) << status.ToString();
+    std::ofstream list(folder / "tensors.txt");
+    for (const auto& [key, tensor] : sample.inputs) {
+      WriteTensor(list, folder, "input", key, tensor.ViewOf());
+    }
+    for (const auto& [key, tensor] : sample.states) {
+      WriteTensor(list, folder, "input", "past_" + key, tensor.ViewOf());
+    }
+    for (const auto& [key, tensor] : *outputs) {
+      WriteTensor(list, folder, "output", key, tensor.ViewOf());
+    }
+    for (const StateUpdate& update : sample.graph.state_updates()) {
+      const std::string& state = sample.graph.value(update.state).name;
+      WriteTensor(list, folder, "output", "present_" + state, states.at(state).ViewOf());
+    }
+    cases_ += " '" + folder.string() + "'";
+  }
+
+  void Check() {
+    const std::string command =
+        "'" + Python() + "' '" TESSERA_SOURCE_DIR "/tools/golden/onnx_check.py'" + cases_ + " 2>&1";
+    std::FILE* pipe = popen(command.c_str(), "r");
+    ASSERT_NE(pipe, nullptr);
+    std::string text;
+    std::array<char, 4096> buffer;
+    while (const size_t n = std::fread(buffer.data(), 1, buffer.size(), pipe)) {
+      text.append(buffer.data(), n);
+    }
+    EXPECT_EQ(pclose(pipe), 0) << text;
+    std::fputs(text.c_str(), stdout);
+  }
+
+  fs::path folder_;
+  std::string cases_;
+};
+
+TEST_F(OnnxExport, Encoders) {
+  uint32_t seed = 1;
+  for (const bool bias : {true, false}) {
+    for (const bool lengths : {true, false}) {
+      for (const bool causal : {true, false}) {
+        EncoderOptions options;
+        options.bias = bias;
+        options.lengths = lengths;
+        options.causal = causal;
+        const std::string name = std::string(bias ? "bias" : "plain") +
+                                 (lengths ? "_lengths" : "") + (causal ? "_causal" : "");
+        const Sample sample = Encoder(options, seed++);
+        Add(name, sample);
+        Add(name + "_static", sample, {sample.sizes, false, OnnxWeights::kF32});
+      }
+    }
+  }
+  Check();
+}
+
+TEST_F(OnnxExport, Decoders) {
+  uint32_t seed = 100;
+  for (const bool paged : {true, false}) {
+    for (const DType cache : {DType::kF32, DType::kF16}) {
+      const Sample sample = Decoder({paged, cache, DType::kF32, 8}, seed++);
+      const std::string name =
+          std::string(paged ? "paged_" : "slots_") + std::string(DTypeName(cache));
+      Add(name, sample);
+      Add(name + "_static", sample, {sample.sizes, false, OnnxWeights::kF32});
+    }
+  }
+  Check();
+}
+
+TEST_F(OnnxExport, WeightFormats) {
+  EncoderOptions encoder;
+  for (const DType dtype : {DType::kF16, DType::kBF16}) {
+    encoder.weights = dtype;
+    const Sample sample = Encoder(encoder, 7);
+    Add("encoder_widened_" + std::string(DTypeName(dtype)), sample);
+    Add("encoder_f16_" + std::string(DTypeName(dtype)), sample, {{}, false, OnnxWeights::kF16});
+  }
+  Add("decoder_f16", Decoder({true, DType::kF32, DType::kF16, 8}, 8),
+      {{}, false, OnnxWeights::kF16});
+  // Matrices above 1 MB, so that some lie outside the model file.
+  encoder.weights = DType::kF32;
+  encoder.width = 520;
+  encoder.layers = 1;
+  const Sample wide = Encoder(encoder, 9);
+  Add("external", wide, {{}, true, OnnxWeights::kF32});
+  EXPECT_GT(fs::file_size(folder_ / "external" / "model.onnx.data"), 5u << 20);
+  EXPECT_LT(fs::file_size(folder_ / "external" / "model.onnx"), 1u << 20);
+  Add("external_f16", wide, {wide.sizes, true, OnnxWeights::kF16});
+  Check();
+}
+
+// What the samples do not have: operands that are computed, outputs in odd places, broadcasts.
+TEST_F(OnnxExport, OddPlaces) {
+  Random random(11);
+  GraphBuilder b("odd");
+  const ValueId x = b.Input("x", DType::kF32, {Dim("rows"), 4});
+  const ValueId y = b.Input("y", DType::kF32, {3, 4});
+  const ValueId z = b.Input("z", DType::kF32, {2, Dim("rows"), 4});
+  const ValueId half = b.Input("half", DType::kF16, {Dim("rows"), 4});
+  const ValueId ids = b.Input("ids", DType::kI32, {2});
+  const ValueId fixed = b.State("fixed", DType::kF16, {5, 4});
+  const ValueId kept = b.State("kept", DType::kF32, {2});
+  b.UpdateState(kept, kept);
+  const ValueId computed = b.Gelu("computed", y);
+  b.Output("gemm", b.Linear("computed_weight", x, computed));
+  b.Output("matmul", b.Linear("computed_weight_3d", z, computed));
+  b.Output("vector", b.Linear("vector_x", b.Constant("vector", random.Floats({4})), computed));
+  b.Output("same_twice", computed);
+  b.Output("again", computed);
+  b.Output("input", x);
+  b.Output("constant", b.Constant("table", random.Floats({2, 3})));
+  b.Output("picked", b.Gather("picked_rows", fixed, ids));
+  b.Output("picked_ids",
+           b.Gather("picked_ints", b.Constant("ints", random.Ints({6, 2}, -9, 9)), ids));
+  b.Output("mixed", b.Add("half_add", half, x));
+  b.Output("row", b.Add("row_add", z, b.Constant("row_value", random.Floats({1, 1, 4}))));
+  const ValueId w = b.Constant("conv_weight", random.Floats({3, 4, 2}));
+  const ValueId conv = b.Conv1d("conv", z, w, kNoValue, {1, 0});
+  b.Output("conv", conv);
+  b.Output("gelu", b.Gelu("conv_gelu", conv));
+  // Names that collide with outputs and with the exporter's own.
+  b.Output("taken", b.Add("past_fixed", b.Gelu("taken", x), x));
+  auto graph = b.Build();
+  ASSERT_TRUE(graph.ok()) << graph.status().ToString();
+  Sample sample;
+  sample.graph = std::move(graph).value();
+  sample.inputs.emplace("x", random.Floats({3, 4}));
+  sample.inputs.emplace("y", random.Floats({3, 4}));
+  sample.inputs.emplace("z", random.Floats({2, 3, 4}));
+  sample.inputs.emplace("half", random.Floats({3, 4}, DType::kF16));
+  sample.inputs.emplace("ids", random.Ints({2}, 0, 5));
+  sample.states.emplace("fixed", random.Floats({5, 4}, DType::kF16));
+  sample.states.emplace("kept", random.Floats({2}));
+  Add("symbolic", sample);
+  Add("static", sample, {{{"rows", 3}}, false, OnnxWeights::kF32});
+  Check();
+}
+
+}  // namespace
+}  // namespace tessera
