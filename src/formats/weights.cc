@@ -48,6 +48,19 @@ Result<Tensor> ToF32(const Weight& weight) {
   return out;
 }
 
+Result<uint64_t> CheckedBytes(const Shape& shape, DType dtype) {
+  constexpr int64_t kMaxElements = int64_t{1} << 40;
+  int64_t count = 1;
+  for (const int64_t size : shape) {
+    if (size < 1 || size > kMaxElements / count) {
+      return DataLoss("expected sizes from 1 and at most 2^40 elements, found shape " +
+                      ShapeToString(shape) + "; the file is broken, fetch it again");
+    }
+    count *= size;
+  }
+  return static_cast<uint64_t>(count) * DTypeSize(dtype);
+}
+
 WeightFile::WeightFile(std::shared_ptr<const void> owner) : storage_(std::make_shared<Storage>()) {
   storage_->owners.push_back(std::move(owner));
 }

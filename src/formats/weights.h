@@ -48,6 +48,10 @@ struct Weight {
 // ones dequantised. kInvalidArgument for a plain weight of an integer type.
 Result<Tensor> ToF32(const Weight& weight);
 
+// Bytes of shape's elements for a shape from a file; kDataLoss for a size below 1 or a product that
+// no file can hold.
+Result<uint64_t> CheckedBytes(const Shape& shape, DType dtype);
+
 class WeightFile {
  public:
   using Map = std::map<std::string, Weight, std::less<>>;
