@@ -9,7 +9,7 @@ namespace tessera::kernels {
 
 struct RowStats {
   float max = 0.0f;
-  float log_sum_exp = 0.0f;  // log of the sum of exp(x[c]); error <= 2^-20 + 2^-22 * |max|
+  float log_sum_exp = 0.0f;  // log of the sum of exp(x[c]); error <= 2^-17 + 2^-23 * |max|
   int64_t argmax = 0;        // the lowest index that holds max
 };
 
