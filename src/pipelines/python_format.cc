@@ -45,7 +45,7 @@ std::string PythonFloat(double value) {
 
 int64_t PythonRound(double value) {
   constexpr double kLimit = 9007199254740992.0;
-  if (std::isnan(value)) return 0;
+  if (!std::isfinite(value)) return 0;
   return static_cast<int64_t>(std::nearbyint(std::clamp(value, -kLimit, kLimit)));
 }
 

@@ -13,7 +13,8 @@ namespace tessera {
 // "1e-05", "0.1", "2.0", "1e+16"; NaN, Infinity, -Infinity.
 std::string PythonFloat(double value);
 
-// int(round(value)): halves go to the even neighbour. 0 for NaN; held within +-2^53.
+// int(round(value)): halves go to the even neighbour. 0 for a value that is not finite; held within
+// +-2^53.
 int64_t PythonRound(double value);
 
 // json.dumps(text) with ensure_ascii: quoted, everything but printable ASCII escaped, invalid UTF-8
