@@ -86,7 +86,7 @@ struct TranscribeCallbacks {
 
 // Interleaved samples without a header, little-endian.
 struct PcmFormat {
-  enum class Encoding { kS16, kS24, kS32, kF32, kU8 };
+  enum class Encoding { kS16, kF32 };
   Encoding encoding = Encoding::kS16;
   int sample_rate = 16000;  // Hz
   int channels = 1;

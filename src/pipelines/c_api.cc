@@ -1,0 +1,290 @@
+#include "tessera/c_api.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <exception>
+#include <mutex>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "base/check.h"
+#include "tessera/transcribe.h"
+
+struct tessera_transcriber {
+  tessera::Transcriber transcriber;
+  std::mutex mutex;       // guards `stop`
+  std::stop_source stop;  // of the call that runs now
+};
+
+struct tessera_transcript {
+  tessera::Transcript transcript;
+  std::vector<tessera_segment> segments;  // point into `transcript`
+};
+
+namespace tessera {
+namespace {
+
+static_assert(sizeof(int) == sizeof(int32_t));
+static_assert(TESSERA_INTERNAL == static_cast<int>(StatusCode::kInternal));
+
+// Room for a message that must not be lost when memory is.
+thread_local std::string last_error;
+
+tessera_status Fail(const Status& status) noexcept {
+  try {
+    last_error = status.message();
+  } catch (...) {
+    last_error.clear();
+  }
+  return static_cast<tessera_status>(status.code());
+}
+
+// Runs `body`, which returns a Status; exceptions (of the standard library or of callbacks) become
+// one.
+template <typename Body>
+tessera_status Guarded(const Body& body) noexcept {
+  try {
+    const Status status = body();
+    if (!status.ok()) return Fail(status);
+    last_error.clear();
+    return TESSERA_OK;
+  } catch (const std::bad_alloc&) {
+    last_error.clear();
+    return TESSERA_RESOURCE_EXHAUSTED;
+  } catch (const std::exception& e) {
+    return Fail(Status(StatusCode::kInternal, e.what()));
+  } catch (...) {
+    return Fail(Status(StatusCode::kInternal, "unknown exception"));
+  }
+}
+
+// The caller's structure, which may be shorter or longer than ours, on top of the defaults.
+template <typename Options>
+Result<Options> ReadOptions(const Options* given, void (*init)(Options*)) {
+  Options options;
+  init(&options);
+  if (given == nullptr) return options;
+  if (given->size < sizeof(given->size)) {
+    return InvalidArgument("options have no size; set them up with their _init function");
+  }
+  const size_t size = std::min(given->size, sizeof(Options));
+  std::memcpy(&options, given, size);
+  options.size = sizeof(Options);
+  return options;
+}
+
+std::optional<double> UnlessNan(double x) {
+  return std::isnan(x) ? std::nullopt : std::optional<double>(x);
+}
+
+TranscribeOptions ToCpp(const tessera_transcribe_options& c) {
+  TranscribeOptions options;
+  options.task =
+      c.task == TESSERA_TRANSLATE ? TranscribeTask::kTranslate : TranscribeTask::kTranscribe;
+  if (c.language != nullptr) options.language = c.language;
+  if (c.beam_size != 0) options.beam_size = c.beam_size;
+  if (c.best_of != 0) options.best_of = c.best_of;
+  if (c.patience != 0) options.patience = c.patience;
+  if (!(c.length_penalty < 0)) options.length_penalty = c.length_penalty;
+  if (c.temperatures != nullptr) {
+    options.temperatures.assign(c.temperatures, c.temperatures + c.num_temperatures);
+  }
+  options.compression_ratio_threshold = UnlessNan(c.compression_ratio_threshold);
+  options.logprob_threshold = UnlessNan(c.logprob_threshold);
+  options.no_speech_threshold = UnlessNan(c.no_speech_threshold);
+  options.seed = c.seed;
+  options.condition_on_previous_text = c.condition_on_previous_text != 0;
+  if (c.initial_prompt != nullptr) options.initial_prompt = c.initial_prompt;
+  options.carry_initial_prompt = c.carry_initial_prompt != 0;
+  if (c.prefix != nullptr) options.prefix = c.prefix;
+  if (c.suppress_non_speech == 0) options.suppress_tokens.clear();
+  options.suppress_blank = c.suppress_blank != 0;
+  options.without_timestamps = c.without_timestamps != 0;
+  options.max_initial_timestamp = c.max_initial_timestamp;
+  if (c.clip_timestamps != nullptr) {
+    options.clip_timestamps.assign(c.clip_timestamps, c.clip_timestamps + c.num_clip_timestamps);
+  }
+  return options;
+}
+
+tessera_segment ToC(const Segment& segment) {
+  return {segment.id,
+          segment.start,
+          segment.end,
+          segment.text.c_str(),
+          segment.tokens.data(),
+          segment.tokens.size(),
+          segment.temperature,
+          segment.avg_logprob,
+          segment.compression_ratio,
+          segment.no_speech_prob};
+}
+
+TranscribeCallbacks ToCallbacks(const tessera_transcribe_options& c) {
+  TranscribeCallbacks callbacks;
+  if (c.on_segment != nullptr) {
+    callbacks.on_segment = [call = c.on_segment, data = c.user_data](const Segment& segment) {
+      const tessera_segment view = ToC(segment);
+      call(&view, data);
+    };
+  }
+  if (c.on_progress != nullptr) {
+    callbacks.on_progress = [call = c.on_progress, data = c.user_data](double done, double total) {
+      call(done, total, data);
+    };
+  }
+  return callbacks;
+}
+
+// Common to all sources of audio. run(options, callbacks, stop) transcribes.
+template <typename Run>
+Status TranscribeC(tessera_transcriber* transcriber, const tessera_transcribe_options* given,
+                   tessera_transcript** out, const Run& run) {
+  if (out == nullptr) return InvalidArgument("transcript is NULL");
+  *out = nullptr;
+  if (transcriber == nullptr) return InvalidArgument("transcriber is NULL");
+  TESSERA_ASSIGN_OR_RETURN(const tessera_transcribe_options c,
+                           ReadOptions(given, tessera_transcribe_options_init));
+  std::stop_source stop;
+  {
+    const std::lock_guard lock(transcriber->mutex);
+    transcriber->stop = stop;
+  }
+  TESSERA_ASSIGN_OR_RETURN(Transcript transcript, run(ToCpp(c), ToCallbacks(c), stop.get_token()));
+  auto result = std::make_unique<tessera_transcript>();
+  result->transcript = std::move(transcript);
+  for (const Segment& segment : result->transcript.segments) {
+    result->segments.push_back(ToC(segment));
+  }
+  *out = result.release();
+  return OkStatus();
+}
+
+}  // namespace
+}  // namespace tessera
+
+using tessera::Guarded;
+using tessera::InvalidArgument;
+using tessera::OkStatus;
+using tessera::Status;
+
+extern "C" {
+
+void tessera_model_options_init(tessera_model_options* options) {
+  if (options == nullptr) return;
+  *options = tessera_model_options{};
+  options->size = sizeof(*options);
+}
+
+void tessera_transcribe_options_init(tessera_transcribe_options* options) {
+  if (options == nullptr) return;
+  const tessera::TranscribeOptions defaults;
+  *options = tessera_transcribe_options{};
+  options->size = sizeof(*options);
+  options->length_penalty = -1;
+  options->compression_ratio_threshold = *defaults.compression_ratio_threshold;
+  options->logprob_threshold = *defaults.logprob_threshold;
+  options->no_speech_threshold = *defaults.no_speech_threshold;
+  options->condition_on_previous_text = 1;
+  options->suppress_non_speech = 1;
+  options->suppress_blank = 1;
+  options->max_initial_timestamp = *defaults.max_initial_timestamp;
+}
+
+tessera_status tessera_transcriber_create(const tessera_model_options* given,
+                                          tessera_transcriber** transcriber) {
+  return Guarded([&]() -> Status {
+    if (transcriber == nullptr) return InvalidArgument("transcriber is NULL");
+    *transcriber = nullptr;
+    TESSERA_ASSIGN_OR_RETURN(const tessera_model_options c,
+                             tessera::ReadOptions(given, tessera_model_options_init));
+    tessera::ModelOptions options;
+    if (c.model != nullptr) options.model = c.model;
+    if (c.device != nullptr) options.device = c.device;
+    options.threads = c.threads;
+    options.precision = static_cast<tessera::Precision>(c.precision);
+    if (c.precision < TESSERA_PRECISION_AUTO || c.precision > TESSERA_PRECISION_INT8) {
+      return InvalidArgument("precision " + std::to_string(c.precision) + " is unknown");
+    }
+    TESSERA_ASSIGN_OR_RETURN(tessera::Transcriber created, tessera::Transcriber::Create(options));
+    *transcriber = new tessera_transcriber{std::move(created), {}, {}};
+    return OkStatus();
+  });
+}
+
+void tessera_transcriber_free(tessera_transcriber* transcriber) { delete transcriber; }
+
+tessera_status tessera_transcribe_file(tessera_transcriber* transcriber, const char* path,
+                                       const tessera_transcribe_options* options,
+                                       tessera_transcript** transcript) {
+  return Guarded([&]() -> Status {
+    if (path == nullptr) return InvalidArgument("path is NULL");
+    return tessera::TranscribeC(
+        transcriber, options, transcript,
+        [&](const auto& cpp_options, const auto& callbacks, std::stop_token stop) {
+          return transcriber->transcriber.TranscribeFile(path, cpp_options, callbacks, stop);
+        });
+  });
+}
+
+tessera_status tessera_transcribe_samples(tessera_transcriber* transcriber, const float* samples,
+                                          size_t num_samples,
+                                          const tessera_transcribe_options* options,
+                                          tessera_transcript** transcript) {
+  return Guarded([&]() -> Status {
+    if (samples == nullptr && num_samples > 0) return InvalidArgument("samples is NULL");
+    return tessera::TranscribeC(
+        transcriber, options, transcript,
+        [&](const auto& cpp_options, const auto& callbacks, std::stop_token stop) {
+          return transcriber->transcriber.TranscribeSamples({samples, num_samples}, cpp_options,
+                                                            callbacks, stop);
+        });
+  });
+}
+
+tessera_status tessera_cancel(tessera_transcriber* transcriber) {
+  return Guarded([&]() -> Status {
+    if (transcriber == nullptr) return InvalidArgument("transcriber is NULL");
+    const std::lock_guard lock(transcriber->mutex);
+    transcriber->stop.request_stop();
+    return OkStatus();
+  });
+}
+
+const char* tessera_transcript_text(const tessera_transcript* transcript) {
+  return transcript == nullptr ? "" : transcript->transcript.text.c_str();
+}
+
+const char* tessera_transcript_language(const tessera_transcript* transcript) {
+  return transcript == nullptr ? "" : transcript->transcript.language.c_str();
+}
+
+double tessera_transcript_duration(const tessera_transcript* transcript) {
+  return transcript == nullptr ? 0 : transcript->transcript.duration;
+}
+
+int tessera_transcript_cancelled(const tessera_transcript* transcript) {
+  return transcript != nullptr && transcript->transcript.cancelled ? 1 : 0;
+}
+
+size_t tessera_transcript_num_segments(const tessera_transcript* transcript) {
+  return transcript == nullptr ? 0 : transcript->segments.size();
+}
+
+const tessera_segment* tessera_transcript_segment(const tessera_transcript* transcript,
+                                                  size_t index) {
+  if (transcript == nullptr || index >= transcript->segments.size()) return nullptr;
+  return &transcript->segments[index];
+}
+
+void tessera_transcript_free(tessera_transcript* transcript) { delete transcript; }
+
+const char* tessera_last_error(void) { return tessera::last_error.c_str(); }
+
+const char* tessera_status_name(tessera_status status) {
+  return tessera::StatusCodeName(static_cast<tessera::StatusCode>(status)).data();
+}
+
+}  // extern "C"

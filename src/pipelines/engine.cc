@@ -1,0 +1,63 @@
+#include "tessera/engine.h"
+
+#include "base/check.h"
+#include "models/whisper/model.h"
+#include "pipelines/model_impl.h"
+#include "providers/cpu/provider.h"
+#include "runtime/model_store.h"
+
+namespace tessera {
+namespace {
+
+constexpr int kMaxThreads = 1024;
+
+// kAuto is f32 as long as the text of the others is not held equal by tests.
+kernels::Precision KernelPrecision(Precision precision) {
+  switch (precision) {
+    case Precision::kBF16:
+      return kernels::Precision::kBf16;
+    case Precision::kInt8:
+      return kernels::Precision::kInt8;
+    case Precision::kAuto:
+    case Precision::kF32:
+      break;
+  }
+  return kernels::Precision::kF32;
+}
+
+Result<std::shared_ptr<const ExecutionProvider>> MakeProvider(const ModelOptions& options) {
+  if (options.threads < 0 || options.threads > kMaxThreads) {
+    return InvalidArgument("threads: expected 0 (all) to " + std::to_string(kMaxThreads) +
+                           ", found " + std::to_string(options.threads));
+  }
+  if (options.device != "auto" && options.device != "cpu") {
+    return Unavailable("no provider of this build runs on device \"" + options.device +
+                       "\"; use \"cpu\" or \"auto\"");
+  }
+  return std::shared_ptr<const ExecutionProvider>(std::make_shared<CpuProvider>(options.threads));
+}
+
+}  // namespace
+
+Result<Model> Model::Load(const ModelOptions& options) {
+  auto impl = std::make_shared<Impl>();
+  TESSERA_ASSIGN_OR_RETURN(const std::shared_ptr<const ExecutionProvider> provider,
+                           MakeProvider(options));
+  TESSERA_ASSIGN_OR_RETURN(impl->path, ModelPath(options.model));
+  Result<std::shared_ptr<const WhisperModel>> whisper =
+      WhisperModel::Load(impl->path, provider, {.precision = KernelPrecision(options.precision)});
+  if (!whisper.ok()) {
+    return std::move(whisper).status().AddContext("while loading model " + impl->path);
+  }
+  impl->whisper = std::move(whisper).value();
+  impl->device = provider->name();
+  impl->precision = options.precision == Precision::kAuto ? Precision::kF32 : options.precision;
+  return Model(std::move(impl));
+}
+
+const std::string& Model::path() const { return impl_->path; }
+bool Model::is_multilingual() const { return impl_->whisper->tokenizer().is_multilingual(); }
+Precision Model::precision() const { return impl_->precision; }
+const std::string& Model::device() const { return impl_->device; }
+
+}  // namespace tessera
