@@ -136,6 +136,14 @@ class SndfileSource : public PcmSource {
     if (file_ == nullptr) {
       return Unimplemented(std::string("libsndfile cannot read it: ") + sf_strerror(nullptr));
     }
+    // Opus is 48 kHz inside. libsndfile would decode it at the rate of the original recording;
+    // ffmpeg, and so openai-whisper, does not, and the two sound different.
+    if ((info_.format & SF_FORMAT_SUBMASK) == SF_FORMAT_OPUS && info_.samplerate != 48000) {
+      double rate = 48000;
+      if (sf_command(file_, SFC_SET_ORIGINAL_SAMPLERATE, &rate, sizeof rate) == SF_TRUE) {
+        sf_command(file_, SFC_GET_CURRENT_SF_INFO, &info_, sizeof info_);
+      }
+    }
     TESSERA_RETURN_IF_ERROR(CheckPcmFormat(info_.samplerate, info_.channels));
     format_.kind = KindOf(info_.format);
     format_.sample_rate = info_.samplerate;

@@ -14,6 +14,8 @@ constexpr double kHzPerMel = 200.0 / 3;
 constexpr double kLogStartHz = 1000;
 constexpr double kLogStartMel = kLogStartHz / kHzPerMel;
 
+constexpr double kSmallestWeight = 1e-12;  // a bin on a triangle's corner, but for rounding
+
 double LogStep() { return std::log(6.4) / 27; }
 
 double HzToMel(double hz) {
@@ -39,7 +41,7 @@ MelFilters MakeMelFilters(int num_mels) {
     for (int bin = 0; bin < kNumFrequencies; ++bin) {
       const double hz = static_cast<double>(bin) * kSampleRate / kFftLength;
       const double weight = std::min((hz - left) / (peak - left), (right - hz) / (right - peak));
-      if (weight <= 0) continue;
+      if (weight <= kSmallestWeight) continue;
       if (first < 0) first = bin;
       filters.weights.push_back(static_cast<float>(weight * 2 / (right - left)));
     }

@@ -19,7 +19,6 @@ T Finite(T x) {
   return std::isfinite(x) ? x : T(0);
 }
 int32_t Finite(int32_t x) { return x; }
-int16_t Finite(int16_t x) { return x; }
 
 }  // namespace
 
@@ -59,7 +58,10 @@ PcmConverter::PcmConverter(const PcmFormat& format)
     rest += target - weights_q15_.back();
   }
   if (format_.sample_rate != kSampleRate) {
-    if (format_.kind == SampleKind::kF64) {
+    if (format_.kind == SampleKind::kS16) {
+      resamplers_s16_.assign(static_cast<size_t>(format_.channels()),
+                             Resampler<int16_t>(format_.sample_rate, kSampleRate));
+    } else if (format_.kind == SampleKind::kF64) {
       resampler_f64_ = std::make_unique<Resampler<double>>(format_.sample_rate, kSampleRate);
     } else {
       resampler_f32_ = std::make_unique<Resampler<float>>(format_.sample_rate, kSampleRate);
@@ -100,17 +102,38 @@ void PcmConverter::MixS16(const int16_t* in, int64_t count, std::vector<int16_t>
   }
 }
 
+void PcmConverter::ResampleS16(const int16_t* in, int64_t count, std::vector<int16_t>& out) {
+  const size_t channels = resamplers_s16_.size();
+  std::vector<int16_t> one(static_cast<size_t>(count)), resampled, frames;
+  for (size_t c = 0; c < channels; ++c) {
+    resampled.clear();
+    if (in == nullptr) {
+      resamplers_s16_[c].Flush(resampled);
+    } else {
+      for (size_t i = 0; i < one.size(); ++i) one[i] = in[i * channels + c];
+      resamplers_s16_[c].Push(one, resampled);
+    }
+    if (channels == 1) {
+      out.insert(out.end(), resampled.begin(), resampled.end());
+      return;
+    }
+    frames.resize(resampled.size() * channels);
+    for (size_t i = 0; i < resampled.size(); ++i) frames[i * channels + c] = resampled[i];
+  }
+  MixS16(frames.data(), static_cast<int64_t>(frames.size() / channels), out);
+}
+
 void PcmConverter::Push(const std::byte* frames, int64_t count, std::vector<int16_t>& out) {
-  const bool copies = !resampler_f32_ && !resampler_f64_ && format_.channels() == 1;
+  const bool copies = format_.sample_rate == kSampleRate && format_.channels() == 1;
   switch (format_.kind) {
     case SampleKind::kS16: {
       const auto* in = reinterpret_cast<const int16_t*>(frames);
       if (copies) {
         out.insert(out.end(), in, in + count);
-      } else if (!resampler_f32_) {
+      } else if (resamplers_s16_.empty()) {
         MixS16(in, count, out);
       } else {
-        MixAndResample<int16_t, float>(in, count, 1.0f / 32768, resampler_f32_, out);
+        ResampleS16(in, count, out);
       }
       break;
     }
@@ -136,6 +159,7 @@ void PcmConverter::Push(const std::byte* frames, int64_t count, std::vector<int1
 }
 
 void PcmConverter::Flush(std::vector<int16_t>& out) {
+  if (!resamplers_s16_.empty()) ResampleS16(nullptr, 0, out);
   if (resampler_f32_) {
     std::vector<float> rest;
     resampler_f32_->Flush(rest);

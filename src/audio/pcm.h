@@ -64,10 +64,14 @@ class PcmConverter {
   void MixAndResample(const In* in, int64_t count, T scale,
                       std::unique_ptr<Resampler<T>>& resampler, std::vector<int16_t>& out);
   void MixS16(const int16_t* in, int64_t count, std::vector<int16_t>& out);
+  // 16-bit sources are resampled channel by channel, then mixed, each step rounding: `in` null ends
+  // the stream.
+  void ResampleS16(const int16_t* in, int64_t count, std::vector<int16_t>& out);
 
   const PcmFormat format_;
   std::vector<double> weights_;
   std::vector<int32_t> weights_q15_;
+  std::vector<Resampler<int16_t>> resamplers_s16_;  // one a channel
   std::unique_ptr<Resampler<float>> resampler_f32_;
   std::unique_ptr<Resampler<double>> resampler_f64_;
 };

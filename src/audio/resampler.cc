@@ -29,11 +29,40 @@ double BesselI0(double x) {
   return sum;
 }
 
+// How a sample type is filtered: coefficients, sums and the way back.
 template <typename T>
-T Dot(const T* a, const T* b, int count) {
-  T sums[kLanes] = {};
+struct Arithmetic {
+  using Sum = T;
+  static T Coefficient(double x) { return static_cast<T>(x); }
+  static Sum Product(T a, T b) { return a * b; }
+  static Sum Between(Sum a, Sum b, int64_t frac, int64_t unit) {
+    return a + (b - a) * static_cast<T>(static_cast<double>(frac) / static_cast<double>(unit));
+  }
+  static T Round(Sum x) { return x; }
+};
+template <>
+struct Arithmetic<int16_t> {
+  using Sum = uint32_t;  // two's complement; extreme input wraps, as in ffmpeg
+  static int16_t Coefficient(double x) {
+    return static_cast<int16_t>(std::clamp(std::nearbyint(x * 32768), -32768.0, 32767.0));
+  }
+  static Sum Product(int16_t a, int16_t b) { return static_cast<Sum>(int32_t{a} * int32_t{b}); }
+  static Sum Between(Sum a, Sum b, int64_t frac, int64_t unit) {
+    const int64_t low = static_cast<int32_t>(a), high = static_cast<int32_t>(b);
+    return static_cast<Sum>(low + (high - low) * frac / unit);
+  }
+  static int16_t Round(Sum x) {
+    return static_cast<int16_t>(std::clamp(static_cast<int32_t>(x + 16384) >> 15, -32768, 32767));
+  }
+};
+
+template <typename T>
+typename Arithmetic<T>::Sum Dot(const T* a, const T* b, int count) {
+  typename Arithmetic<T>::Sum sums[kLanes] = {};
   for (int i = 0; i < count; i += kLanes) {
-    for (int lane = 0; lane < kLanes; ++lane) sums[lane] += a[i + lane] * b[i + lane];
+    for (int lane = 0; lane < kLanes; ++lane) {
+      sums[lane] += Arithmetic<T>::Product(a[i + lane], b[i + lane]);
+    }
   }
   for (int width = kLanes / 2; width > 0; width /= 2) {
     for (int lane = 0; lane < width; ++lane) sums[lane] += sums[lane + width];
@@ -63,7 +92,8 @@ Resampler<T>::Resampler(int in_rate, int out_rate) {
 template <typename T>
 void Resampler<T>::BuildFilters(double factor) {
   const int center = (taps_ - 1) / 2;
-  filters_.assign(static_cast<size_t>(phase_count_ + 1) * static_cast<size_t>(stride_), T(0));
+  auto filters = std::make_shared<std::vector<T>>(
+      static_cast<size_t>(phase_count_ + 1) * static_cast<size_t>(stride_), T(0));
   std::vector<double> row(static_cast<size_t>(taps_));
   double norm = 0;  // of phase 0, for all phases
   for (int phase = 0; phase <= phase_count_; ++phase) {
@@ -75,9 +105,11 @@ void Resampler<T>::BuildFilters(double factor) {
       row[static_cast<size_t>(i)] = (x == 0 ? 1.0 : std::sin(x) / x) * window;
     }
     if (phase == 0) norm = std::accumulate(row.begin(), row.end(), 0.0);
-    T* filter = filters_.data() + static_cast<ptrdiff_t>(phase) * stride_;
-    for (int i = 0; i < taps_; ++i) filter[i] = static_cast<T>(row[static_cast<size_t>(i)] / norm);
+    T* filter = filters->data() + static_cast<ptrdiff_t>(phase) * stride_;
+    for (int i = 0; i < taps_; ++i)
+      filter[i] = Arithmetic<T>::Coefficient(row[static_cast<size_t>(i)] / norm);
   }
+  filters_ = std::move(filters);
 }
 
 // Puts the mirror image of the first samples before them: x[-n] = x[n].
@@ -100,14 +132,13 @@ void Resampler<T>::Run(std::vector<T>& out) {
   // times 0).
   buffer_.resize(buffer_.size() + static_cast<size_t>(stride_ - taps_), T(0));
   while (begin_ + taps_ <= available) {
-    const T* filter = filters_.data() + phase_ * stride_;
-    T value = Dot(buffer_.data() + begin_, filter, stride_);
+    const T* filter = filters_->data() + phase_ * stride_;
+    auto value = Dot(buffer_.data() + begin_, filter, stride_);
     if (step_frac_ != 0) {
-      const T next = Dot(buffer_.data() + begin_, filter + stride_, stride_);
-      value += (next - value) *
-               static_cast<T>(static_cast<double>(frac_) / static_cast<double>(frac_unit_));
+      const auto next = Dot(buffer_.data() + begin_, filter + stride_, stride_);
+      value = Arithmetic<T>::Between(value, next, frac_, frac_unit_);
     }
-    out.push_back(value);
+    out.push_back(Arithmetic<T>::Round(value));
     phase_ += step_;
     frac_ += step_frac_;
     if (frac_ >= frac_unit_) {
@@ -146,6 +177,7 @@ void Resampler<T>::Flush(std::vector<T>& out) {
   Run(out);
 }
 
+template class Resampler<int16_t>;
 template class Resampler<float>;
 template class Resampler<double>;
 

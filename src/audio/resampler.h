@@ -10,6 +10,7 @@
 #define TESSERA_AUDIO_RESAMPLER_H_
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -32,9 +33,9 @@ class Resampler {
   void Run(std::vector<T>& out);
 
   int phase_count_ = 0;
-  int taps_ = 0;            // a multiple of 2
-  int stride_ = 0;          // taps_ rounded up for the vector loop; the rest is 0
-  std::vector<T> filters_;  // [phase_count_ + 1, stride_]
+  int taps_ = 0;    // a multiple of 2
+  int stride_ = 0;  // taps_ rounded up for the vector loop; the rest is 0
+  std::shared_ptr<const std::vector<T>> filters_;  // [phase_count_ + 1, stride_]; copies share it
   int64_t step_ = 0;  // whole phases between outputs, and the fraction step_frac_ / frac_unit_
   int64_t step_frac_ = 0;
   int64_t frac_unit_ = 1;
@@ -45,6 +46,7 @@ class Resampler {
   std::vector<T> buffer_;  // input not yet done with
 };
 
+extern template class Resampler<int16_t>;
 extern template class Resampler<float>;
 extern template class Resampler<double>;
 

@@ -90,6 +90,10 @@ SniffResult SniffAudio(ByteSource& source) {
         (head.substr(8, 4) == "AIFF" || head.substr(8, 4) == "AIFC")) {
       return {kSndfile, "AIFF"};
     }
+    // The first Ogg page holds nothing but the header of the first stream.
+    if (head.starts_with("OggS") && head.substr(0, 64).find("OpusHead") != std::string_view::npos) {
+      return {kOpus, "Ogg Opus"};
+    }
     for (const Magic& magic : kMagics) {
       if (head.size() >= magic.offset + magic.bytes.size() &&
           head.substr(magic.offset, magic.bytes.size()) == magic.bytes) {

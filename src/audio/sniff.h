@@ -10,7 +10,8 @@ enum class AudioContainer {
   kWav,      // RIFF, RF64 or W64 with PCM or other samples
   kFlac,     // native FLAC
   kMp3,      // MPEG audio layer I to III, with or without an ID3 tag
-  kSndfile,  // Ogg, AIFF, Sun .au, NIST Sphere, CAF, big-endian RIFF
+  kOpus,     // Ogg with an Opus stream
+  kSndfile,  // other Ogg, AIFF, Sun .au, NIST Sphere, CAF, big-endian RIFF
   kFfmpeg,   // known, and for ffmpeg only: MP4, Matroska and WebM, ADTS, ASF, AMR, FLV, MPEG, AVI,
              // ...
   kUnknown,
