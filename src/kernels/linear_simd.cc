@@ -21,50 +21,67 @@ HWY_BEFORE_NAMESPACE();
 namespace tessera::kernels {
 namespace HWY_NAMESPACE {
 
-// Rows that share one pass over a panel slice: their activations (up to 192 x 512 x 4 bytes) stay
+// Rows that share one pass over a slice of a panel; their activations, up to 192 x 256 words, stay
 // in the L2 cache.
 constexpr int64_t kRowBlock = 192;
-// Steps of k in one slice: 64 columns x 128 steps x 4 bytes = 32 KB.
-constexpr int64_t kStepBlock = 128;
+// Steps of k in one slice: 64 columns x 256 words = 64 KB. Measured on Zen 4: 128 is 1 % slower, 64
+// is 4 %.
+constexpr int64_t kStepBlock = 256;
 
-struct EpilogueRow {
-  const float* bias;          // 64 columns of the panel
+// A finished tile on its way out. Pointers are at its first row and column.
+struct TileOutput {
+  const float* bias;
   const float* scale;         // int8 only
   const int32_t* correction;  // int8 only
-  float row_scale;            // int8 only
-  Activation activation;
-  const float* residual;  // first column of the panel, or null
+  const float* row_scale;     // int8 only
+  const float* residual;      // or null
+  int64_t residual_ld;
   void* out;
-  DType out_dtype;
-  int64_t columns;  // 1 .. 64 valid ones
+  int64_t out_ld;
+  bool out_bf16;
+  int64_t rows, columns;  // columns: 1 .. 64
 };
 
-template <class Ops>
-HWY_INLINE VF ToFloatSum(const EpilogueRow& e, const int32_t* sums, size_t i) {
-  const VF bias = hn::LoadU(DF(), e.bias + i);
-  if constexpr (std::is_same_v<Ops, Int8Ops>) {
-    VI sum = hn::LoadU(DI(), sums + i);
-    if constexpr (Int8Ops::kZeroPointInSums) sum = hn::Sub(sum, hn::LoadU(DI(), e.correction + i));
-    const VF scale = hn::Mul(hn::LoadU(DF(), e.scale + i), hn::Set(DF(), e.row_scale));
-    return hn::MulAdd(hn::ConvertTo(DF(), sum), scale, bias);
-  } else {
-    return hn::Add(hn::LoadU(DF(), reinterpret_cast<const float*>(sums) + i), bias);
+// Columns outside, rows inside: bias and scales are loaded once.
+template <class Ops, bool kGelu, bool kResidual>
+HWY_NOINLINE void StoreTile(const TileOutput& t, const int32_t* sums) {
+  constexpr bool kInt8 = std::is_same_v<Ops, Int8Ops>;
+  const DF d;
+  for (int64_t i = 0; i < t.columns; i += static_cast<int64_t>(kLanes)) {
+    const size_t left = static_cast<size_t>(t.columns - i);
+    const VF bias = hn::LoadU(d, t.bias + i);
+    VF scale = bias;
+    VI correction = hn::Zero(DI());
+    if constexpr (kInt8) {
+      scale = hn::LoadU(d, t.scale + i);
+      if constexpr (Int8Ops::kZeroPointInSums) correction = hn::LoadU(DI(), t.correction + i);
+    }
+    for (int64_t r = 0; r < t.rows; ++r) {
+      VF v;
+      if constexpr (kInt8) {
+        const VI sum = hn::Sub(hn::LoadU(DI(), sums + r * kPanelWidth + i), correction);
+        v = hn::MulAdd(hn::ConvertTo(d, sum), hn::Mul(scale, hn::Set(d, t.row_scale[r])), bias);
+      } else {
+        v = hn::Add(hn::LoadU(d, reinterpret_cast<const float*>(sums) + r * kPanelWidth + i), bias);
+      }
+      if constexpr (kGelu) v = GeluVector(d, v);
+      if constexpr (kResidual) v = hn::Add(v, LoadUpTo(t.residual + r * t.residual_ld + i, left));
+      if (t.out_bf16) {
+        StoreBf16(v, static_cast<BF16*>(t.out) + r * t.out_ld + i, left);
+      } else {
+        StoreUpTo(v, d, static_cast<float*>(t.out) + r * t.out_ld + i, left);
+      }
+    }
   }
 }
 
-template <class Ops>
-HWY_NOINLINE void Epilogue(const EpilogueRow& e, const int32_t* sums) {
-  const DF d;
-  for (size_t i = 0; i < static_cast<size_t>(e.columns); i += kLanes) {
-    VF v = ToFloatSum<Ops>(e, sums, i);
-    if (e.activation == Activation::kGelu) v = GeluVector(d, v);
-    const size_t left = static_cast<size_t>(e.columns) - i;
-    if (e.residual != nullptr) v = hn::Add(v, LoadUpTo(e.residual + i, left));
-    if (e.out_dtype == DType::kBF16) {
-      StoreBf16(v, static_cast<BF16*>(e.out) + i, left);
-    } else {
-      StoreUpTo(v, d, static_cast<float*>(e.out) + i, left);
-    }
+// Asks for the output lines of a tile while it is computed; their misses would otherwise stall its
+// stores.
+HWY_INLINE void PrefetchTile(const LinearOutput& out, int64_t row, int64_t rows, int64_t column,
+                             int64_t out_size) {
+  for (int64_t r = row; r < row + rows; ++r) {
+    const auto* line = static_cast<const uint8_t*>(out.data) + (r * out.ld + column) * out_size;
+    for (int64_t b = 0; b < kPanelWidth * out_size; b += 64) __builtin_prefetch(line + b, 1);
   }
 }
 
@@ -72,11 +89,16 @@ template <class Ops>
 void LinearRowsT(const PackedLinear& w, const LinearInput& in, int64_t rows, int64_t n_begin,
                  int64_t n_end, const LinearEpilogue& ep, const LinearOutput& out) {
   constexpr int64_t kTileRows = TileShape<Ops>::kRows;
+  constexpr bool kInt8 = std::is_same_v<Ops, Int8Ops>;
   const int64_t a_stride = in.ld * static_cast<int64_t>(DTypeSize(ActivationDType(w.precision)));
   const int64_t out_size = static_cast<int64_t>(DTypeSize(out.dtype));
   const int64_t steps = w.PanelBytes() / kStepBytes;
   const auto* activations = static_cast<const uint8_t*>(in.data);
   const auto* panels = static_cast<const uint8_t*>(w.panels);
+  const auto store_tile =
+      ep.activation == Activation::kGelu
+          ? (ep.residual ? StoreTile<Ops, true, true> : StoreTile<Ops, true, false>)
+          : (ep.residual ? StoreTile<Ops, false, true> : StoreTile<Ops, false, false>);
   alignas(64) int32_t sums[kRowBlock * kPanelWidth];
 
   for (int64_t row0 = 0; row0 < rows; row0 += kRowBlock) {
@@ -90,23 +112,24 @@ void LinearRowsT(const PackedLinear& w, const LinearInput& in, int64_t rows, int
         for (int64_t r = 0; r < block_rows; r += kTileRows) {
           const int64_t tile_rows = std::min(kTileRows, block_rows - r);
           int32_t* tile_sums = sums + r * kPanelWidth;
+          if (step + count == steps) PrefetchTile(out, row0 + r, tile_rows, column, out_size);
           RunTileRows<Ops>(tile_rows, activations + (row0 + r) * a_stride + step * 4, a_stride,
                            panel + step * kStepBytes, count, step > 0, tile_sums, kPanelWidth);
           if (step + count < steps) continue;
-          for (int64_t i = 0; i < tile_rows; ++i) {
-            const int64_t row = row0 + r + i;
-            EpilogueRow e;
-            e.bias = w.bias + column;
-            e.scale = std::is_same_v<Ops, Int8Ops> ? w.scale + column : nullptr;
-            e.correction = std::is_same_v<Ops, Int8Ops> ? w.correction + column : nullptr;
-            e.row_scale = std::is_same_v<Ops, Int8Ops> ? in.row_scale[row] : 1.0f;
-            e.activation = ep.activation;
-            e.residual = ep.residual ? ep.residual + row * ep.residual_ld + column : nullptr;
-            e.out = static_cast<uint8_t*>(out.data) + (row * out.ld + column) * out_size;
-            e.out_dtype = out.dtype;
-            e.columns = std::min(kPanelWidth, n_end - column);
-            Epilogue<Ops>(e, tile_sums + i * kPanelWidth);
-          }
+          const int64_t row = row0 + r;
+          TileOutput t;
+          t.bias = w.bias + column;
+          t.scale = kInt8 ? w.scale + column : nullptr;
+          t.correction = kInt8 ? w.correction + column : nullptr;
+          t.row_scale = kInt8 ? in.row_scale + row : nullptr;
+          t.residual = ep.residual ? ep.residual + row * ep.residual_ld + column : nullptr;
+          t.residual_ld = ep.residual_ld;
+          t.out = static_cast<uint8_t*>(out.data) + (row * out.ld + column) * out_size;
+          t.out_ld = out.ld;
+          t.out_bf16 = out.dtype == DType::kBF16;
+          t.rows = tile_rows;
+          t.columns = std::min(kPanelWidth, n_end - column);
+          store_tile(t, tile_sums);
         }
       }
     }
