@@ -58,8 +58,12 @@ std::string SegmentLine(const Segment& segment, bool with_times) {
 std::string SummaryLine(const Summary& s) {
   char text[160];
   const int inputs = s.done + s.failed;
-  std::snprintf(text, sizeof(text), "%d %s, %.2f h of audio in %.1f s", inputs,
-                inputs == 1 ? "file" : "files", s.audio_seconds / 3600, s.work_seconds);
+  // Hours for a batch; a short recording would be "0.00 h".
+  const bool hours = s.audio_seconds >= 600;
+  std::snprintf(text, sizeof(text), "%d %s, %.*f %s of audio in %.1f s", inputs,
+                inputs == 1 ? "file" : "files", hours ? 2 : 1,
+                hours ? s.audio_seconds / 3600 : s.audio_seconds, hours ? "h" : "s",
+                s.work_seconds);
   std::string line = text;
   if (s.audio_seconds > 0 && s.work_seconds > 0) {
     std::snprintf(text, sizeof(text), " (%.1fx real time)", Speed(s.audio_seconds, s.work_seconds));

@@ -286,6 +286,9 @@ Result<ParsedTranscribe> ParseTranscribe(
   app.set_help_flag();
   bool help = false;
   app.add_flag("-h,--help", help, "print this help");
+  // The dialect layer has taken the inputs out already; this line is for the help text.
+  std::vector<std::string> none;
+  app.add_option("FILE", none, "files, folders, quoted globs or -");
 
   const char* model_group = "Model";
   app.add_option("-m,--model", o.model.model,
