@@ -53,8 +53,8 @@ constexpr Case kCases[] = {
     {"formats/am_bus.opus", 0},
     {"en/fleurs/fleurs-en-001.ogg", 0},
     // ffmpeg decodes MS ADPCM with other rounding than miniaudio and libsndfile, which agree: 46 dB
-    // under the signal.
-    {"formats/am_ms_adpcm.wav", 50},
+    // under the signal. The file states a length that ffmpeg does not heed.
+    {"formats/am_ms_adpcm.wav", 50, 600},
 };
 
 class AgainstFfmpeg : public testing::TestWithParam<Case> {};
