@@ -1,9 +1,9 @@
 // Softmax over rows, and the vector exponential behind it and behind attention.
 //
 // The exponential of x <= 0 (rows are shifted by their maximum): relative error <= 2 * 2^-23 down
-// to x = -87; below that the result is 0. Softmax error: 8 * 2^-23 relative per element (+ cols *
-// 2^-24 / 16 from the sum). Values of -infinity give 0; a row that holds only -infinity gives
-// zeros. NaN or +infinity in a row give NaN in that row only.
+// to x = -87; below that the result is 0. Softmax: relative error 8 * 2^-23 + (max - x + cols / 4)
+// * 2^-24 per element (rounding of the shift and of the sum). Values of -infinity give 0; a row
+// that holds only -infinity gives zeros. NaN or +infinity in a row give NaN in that row only.
 #ifndef TESSERA_KERNELS_SOFTMAX_H_
 #define TESSERA_KERNELS_SOFTMAX_H_
 
