@@ -239,9 +239,10 @@ TEST_P(AttentionTest, CachedStaysWithinItsBound) {
     for (int64_t head_dim : {16, 64, 80, 256}) {
       for (int64_t length : {1, 15, 33, 100}) {
         const Cache keys(dtype, 100, head_dim, 91), values(dtype, 100, head_dim, 92);
+        // Values reach 7: half a bf16 unit there, half an int8 level.
         EXPECT_LE(keys.error, dtype == DType::kF32    ? 0
-                              : dtype == DType::kBF16 ? 5 * 0x1p-9
-                                                      : 5 / 254.0);
+                              : dtype == DType::kBF16 ? 4 * 0x1p-8
+                                                      : 7 / 254.0);
         const int64_t queries = 11;
         const std::vector<float> q = RandomFloats(queries * (head_dim + 1), 93);
         std::vector<int32_t> slots(length);
