@@ -42,8 +42,8 @@ for name in ["missing.wav", "empty.wav", "folder", "text.mp3", "cut.flac", "no_c
 # Well-formed in part: the samples that are there are read, whatever the header promises.
 h.expect("header that promises more than there is",
          transcribe(wav(h.dir / "liar.wav", data=b"\0\0" * 16000, data_size=0x7FFFFFF0)), 0)
-h.expect("NaN samples", transcribe(wav(h.dir / "nan.wav", tag=3, bits=32, data=struct.pack("<f", float("nan")) * 16000)), 3,
-         stderr="nan.wav")
+# A sample that is no number is silence, as src/audio/pcm.h says.
+h.expect("NaN samples", transcribe(wav(h.dir / "nan.wav", tag=3, bits=32, data=struct.pack("<f", float("nan")) * 16000)), 0)
 
 if os.geteuid() != 0:  # root reads and writes everything
     (h.dir / "locked.wav").write_bytes(b"x")
