@@ -1,0 +1,167 @@
+// The public interfaces on a real model and a real recording, against openai-whisper's transcript
+// of it.
+#include "tessera/transcribe.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "tessera/c_api.h"
+
+namespace tessera {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+using ::testing::HasSubstr;
+
+fs::path SharedFolder() {
+  const char* shared = std::getenv("TESSERA_SHARED");
+  return shared != nullptr ? fs::path(shared) : fs::path(TESSERA_SOURCE_DIR) / "../shared";
+}
+
+class TranscribeApiTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    recording_ = (SharedFolder() / "data/en/misc/jfk.flac").string();
+    if (!fs::exists(recording_)) GTEST_SKIP() << recording_ << " is not there";
+    ModelOptions options;
+    options.precision = Precision::kF32;
+    if (const char* models = std::getenv("TESSERA_MODELS")) {
+      options.model = (fs::path(models) / "whisper-base").string();
+    }
+    const Result<Model> model = Model::Load(options);
+    if (!model.ok() && model.status().code() == StatusCode::kNotFound) {
+      GTEST_SKIP() << "whisper-base is not installed";
+    }
+    ASSERT_TRUE(model.ok()) << model.status().ToString();
+    model_name_ = options.model;
+    Result<Transcriber> transcriber = Transcriber::Create(*model);
+    ASSERT_TRUE(transcriber.ok()) << transcriber.status().ToString();
+    transcriber_ = std::make_unique<Transcriber>(std::move(transcriber).value());
+    oracle_ = Json::parse(std::ifstream(SharedFolder() / "oracle/jfk.flac.b1.json"));
+  }
+
+  std::string recording_;
+  std::string model_name_;
+  std::unique_ptr<Transcriber> transcriber_;
+  Json oracle_;
+};
+
+TEST_F(TranscribeApiTest, TextAndTimesAreOpenAiWhispers) {
+  std::vector<Segment> seen;
+  std::string language;
+  TranscribeCallbacks callbacks;
+  callbacks.on_segment = [&](const Segment& segment) { seen.push_back(segment); };
+  callbacks.on_language = [&](std::string_view code, double) { language = code; };
+  const Result<Transcript> transcript = transcriber_->TranscribeFile(recording_, {}, callbacks);
+  ASSERT_TRUE(transcript.ok()) << transcript.status().ToString();
+  EXPECT_EQ(transcript->text, oracle_["text"].get<std::string>());
+  EXPECT_EQ(transcript->language, "en");
+  EXPECT_EQ(language, "en");
+  EXPECT_NEAR(transcript->duration, 11.0, 0.01);
+  EXPECT_EQ(seen, transcript->segments);
+  ASSERT_EQ(seen.size(), oracle_["segments"].size());
+  for (size_t i = 0; i < seen.size(); ++i) {
+    const Json& want = oracle_["segments"][i];
+    EXPECT_EQ(seen[i].tokens, want["tokens"].get<std::vector<int>>());
+    EXPECT_EQ(seen[i].start, want["start"].get<double>());
+    EXPECT_EQ(seen[i].end, want["end"].get<double>());
+    EXPECT_NEAR(seen[i].avg_logprob, want["avg_logprob"], 1e-3);
+    EXPECT_NEAR(seen[i].no_speech_prob, want["no_speech_prob"], 1e-3);
+    EXPECT_DOUBLE_EQ(seen[i].compression_ratio, want["compression_ratio"]);
+  }
+}
+
+TEST_F(TranscribeApiTest, BeamSearchIsOpenAiWhispers) {
+  const Json oracle = Json::parse(std::ifstream(SharedFolder() / "oracle/jfk.flac.b5.json"));
+  TranscribeOptions options;
+  options.beam_size = 5;
+  options.best_of = 5;
+  const Result<Transcript> transcript = transcriber_->TranscribeFile(recording_, options);
+  ASSERT_TRUE(transcript.ok()) << transcript.status().ToString();
+  EXPECT_EQ(transcript->text, oracle["text"].get<std::string>());
+}
+
+TEST_F(TranscribeApiTest, SamplesAndPcmWork) {
+  const std::vector<float> silence(16000, 0.0f);
+  const Result<Transcript> from_samples = transcriber_->TranscribeSamples(silence);
+  ASSERT_TRUE(from_samples.ok()) << from_samples.status().ToString();
+  EXPECT_EQ(from_samples->duration, 1.0);
+  const std::vector<std::byte> bytes(32000);
+  const Result<Transcript> from_pcm = transcriber_->TranscribePcm(bytes, {});
+  ASSERT_TRUE(from_pcm.ok()) << from_pcm.status().ToString();
+  EXPECT_EQ(*from_pcm, *from_samples);
+}
+
+TEST_F(TranscribeApiTest, BadInputIsAnErrorAndTheTranscriberStaysUsable) {
+  EXPECT_EQ(transcriber_->TranscribeFile("./no/such/file").status().code(), StatusCode::kNotFound);
+  TranscribeOptions options;
+  options.language = "klingon";
+  EXPECT_EQ(transcriber_->TranscribeFile(recording_, options).status().code(),
+            StatusCode::kInvalidArgument);
+  std::stop_source stop;
+  stop.request_stop();
+  const Result<Transcript> stopped =
+      transcriber_->TranscribeFile(recording_, {}, {}, stop.get_token());
+  ASSERT_TRUE(stopped.ok()) << stopped.status().ToString();
+  EXPECT_TRUE(stopped->cancelled);
+  EXPECT_TRUE(transcriber_->TranscribeFile(recording_).ok());
+}
+
+// Cancelled from its own callback: what was found is kept.
+TEST_F(TranscribeApiTest, CancelsThroughC) {
+  tessera_model_options model;
+  tessera_model_options_init(&model);
+  model.model = model_name_.c_str();
+  model.precision = TESSERA_PRECISION_F32;
+  tessera_transcriber* transcriber = nullptr;
+  ASSERT_EQ(tessera_transcriber_create(&model, &transcriber), TESSERA_OK) << tessera_last_error();
+  std::vector<float> samples(100 * 16000);
+  tessera_transcribe_options options;
+  tessera_transcribe_options_init(&options);
+  options.language = "en";
+  options.no_speech_threshold = std::nan("");
+  options.user_data = transcriber;
+  options.on_progress = [](double, double, void* data) {
+    EXPECT_EQ(tessera_cancel(static_cast<tessera_transcriber*>(data)), TESSERA_OK);
+  };
+  tessera_transcript* transcript = nullptr;
+  ASSERT_EQ(tessera_transcribe_samples(transcriber, samples.data(), samples.size(), &options,
+                                       &transcript),
+            TESSERA_OK);
+  EXPECT_EQ(tessera_transcript_cancelled(transcript), 1);
+  EXPECT_EQ(tessera_transcript_duration(transcript), 100);
+  EXPECT_EQ(tessera_transcript_segment(transcript, tessera_transcript_num_segments(transcript)),
+            nullptr);
+  tessera_transcript_free(transcript);
+  tessera_transcriber_free(transcriber);
+}
+
+std::string OutputOf(const std::string& command) {
+  std::unique_ptr<FILE, int (*)(FILE*)> pipe(popen(command.c_str(), "r"), pclose);
+  std::string output;
+  char buffer[4096];
+  while (pipe && std::fgets(buffer, sizeof(buffer), pipe.get()) != nullptr) output += buffer;
+  return output;
+}
+
+TEST_F(TranscribeApiTest, ExamplesPrintTheTranscript) {
+  for (const std::string example : {EXAMPLE_CPP, EXAMPLE_C}) {
+    const std::string output =
+        OutputOf("'" + example + "' '" + recording_ + "' '" + model_name_ + "'");
+    for (const Json& segment : oracle_["segments"]) {
+      EXPECT_THAT(output, HasSubstr(segment["text"].get<std::string>())) << example;
+    }
+    EXPECT_THAT(output, HasSubstr("en: 2 segments, 11.00 s")) << example;
+  }
+}
+
+}  // namespace
+}  // namespace tessera
