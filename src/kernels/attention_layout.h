@@ -25,7 +25,7 @@ constexpr int64_t PaddedKeys(Precision precision, int64_t kv_len) {
   return precision == Precision::kF32 ? kv_len : RoundUp(kv_len, 2);
 }
 // Row length of the scores of cached attention.
-constexpr int64_t CachedScoresLd(int64_t length) { return RoundUp(length, 16); }
+constexpr int64_t CachedScoresLd(int64_t length) { return RoundUp(length, 32); }
 
 struct AttendScratch {
   float* sums;             // [rows][sums_ld], the values' weighted sums

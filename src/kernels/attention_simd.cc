@@ -24,6 +24,68 @@ namespace HWY_NAMESPACE {
 
 constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
 
+// Two f32 vectors as pairs of bf16 in words: `low` in the lower halves.
+HWY_INLINE VU Bf16Pairs(VF low, VF high) {
+  const auto round = [](VF v) HWY_ATTR {
+    const VU u = hn::BitCast(DU(), v);
+    const VU odd = hn::And(hn::ShiftRight<16>(u), hn::Set(DU(), 1));
+    const VU rounded = hn::Add(u, hn::Add(odd, hn::Set(DU(), 0x7FFF)));
+    const VU nan = hn::Or(u, hn::Set(DU(), 0x400000));
+    return hn::IfThenElse(hn::RebindMask(DU(), hn::IsNaN(v)), nan, rounded);
+  };
+  return hn::Or(hn::ShiftRight<16>(round(low)), hn::And(round(high), hn::Set(DU(), 0xFFFF0000u)));
+}
+
+// Keys are transposed by gathering: vector c of step i holds column i of kLanes keys.
+void PackKeysSimd(Precision stored, const float* key, int64_t ld, int64_t kv_len, int64_t head_dim,
+                  void* out) {
+  const VI index = hn::Mul(hn::Iota(DI(), 0), hn::Set(DI(), static_cast<int32_t>(ld)));
+  auto* words = static_cast<uint32_t*>(out);
+  const int64_t per_word = stored == Precision::kF32 ? 1 : 2;
+  for (int64_t panel = 0; panel < kv_len; panel += kPanelColumns) {
+    for (int64_t i = 0; i < head_dim; i += per_word) {
+      for (int64_t lane = 0; lane < kPanelColumns; lane += static_cast<int64_t>(kLanes)) {
+        const int64_t first = panel + lane;
+        const auto count = static_cast<size_t>(std::clamp<int64_t>(kv_len - first, 0, kLanes));
+        // Past the last key nothing is read, but the address must still be inside.
+        const float* at = key + (count > 0 ? first * ld : 0) + i;
+        const VF a = hn::GatherIndexN(DF(), at, index, count);
+        if (stored == Precision::kF32) {
+          hn::StoreU(hn::BitCast(DU(), a), DU(), words);
+        } else {
+          hn::StoreU(Bf16Pairs(a, hn::GatherIndexN(DF(), at + 1, index, count)), DU(), words);
+        }
+        words += kLanes;
+      }
+    }
+  }
+}
+
+// Values keep their order; in bf16 two rows share the words of one step.
+void PackValuesSimd(Precision stored, const float* value, int64_t ld, int64_t kv_len,
+                    int64_t head_dim, void* out) {
+  auto* words = static_cast<uint32_t*>(out);
+  const int64_t per_word = stored == Precision::kF32 ? 1 : 2;
+  for (int64_t panel = 0; panel < head_dim; panel += kPanelColumns) {
+    for (int64_t j = 0; j < kv_len; j += per_word) {
+      for (int64_t lane = 0; lane < kPanelColumns; lane += static_cast<int64_t>(kLanes)) {
+        const int64_t column = panel + lane;
+        // head_dim is a multiple of the vector size, so a vector is inside or outside as a whole.
+        const bool inside = column < head_dim;
+        const VF a = inside ? hn::LoadU(DF(), value + j * ld + column) : hn::Zero(DF());
+        if (stored == Precision::kF32) {
+          hn::StoreU(hn::BitCast(DU(), a), DU(), words);
+        } else {
+          const VF b = inside && j + 1 < kv_len ? hn::LoadU(DF(), value + (j + 1) * ld + column)
+                                                : hn::Zero(DF());
+          hn::StoreU(Bf16Pairs(a, b), DU(), words);
+        }
+        words += kLanes;
+      }
+    }
+  }
+}
+
 // Copies a [rows, head_dim] query block into scratch, times scale, in the type that Ops reads.
 template <class Ops>
 void LoadQueries(const float* query, int64_t ld, int64_t rows, int64_t head_dim, float scale,
@@ -63,24 +125,30 @@ HWY_INLINE float SoftmaxBlockRow(float* scores, int64_t visible, int64_t width, 
   const float old_max = *running_max;
   const float new_max = std::max(old_max, hn::ReduceMax(d, hn::Max(max0, max1)));
   const VF shift = hn::Set(d, new_max);
-  VF sum = hn::Zero(d);
-  for (i = 0; i < width; i += lanes) {
-    VF p = ExpNonPositive(d, hn::Sub(hn::LoadU(d, scores + i), shift));
-    if (i + lanes > visible) {
-      const int64_t left = std::max<int64_t>(visible - i, 0);
-      p = hn::IfThenElseZero(hn::FirstN(d, static_cast<size_t>(left)), p);
-    }
-    sum = hn::Add(sum, p);
+  const auto probability = [&](int64_t at) HWY_ATTR {
+    const VF p = ExpNonPositive(d, hn::Sub(hn::LoadU(d, scores + at), shift));
+    if (HWY_LIKELY(at + lanes <= visible)) return p;
+    const int64_t left = std::max<int64_t>(visible - at, 0);
+    return hn::IfThenElseZero(hn::FirstN(d, static_cast<size_t>(left)), p);
+  };
+  VF sum0 = hn::Zero(d), sum1 = hn::Zero(d);
+  for (i = 0; i < width; i += 2 * lanes) {
+    const VF p0 = probability(i), p1 = probability(i + lanes);
+    sum0 = hn::Add(sum0, p0);
+    sum1 = hn::Add(sum1, p1);
     if constexpr (std::is_same_v<Ops, F32Ops>) {
-      hn::StoreU(p, d, reinterpret_cast<float*>(out) + i);
+      hn::StoreU(p0, d, reinterpret_cast<float*>(out) + i);
+      hn::StoreU(p1, d, reinterpret_cast<float*>(out) + i + lanes);
     } else {
-      StoreBf16(p, reinterpret_cast<BF16*>(out) + i, kLanes);
+      const hn::Repartition<hwy::bfloat16_t, DF> db;
+      const auto p = hn::OrderedDemote2To(db, p0, p1);
+      hn::StoreU(hn::BitCast(DU(), p), DU(), reinterpret_cast<uint32_t*>(out) + i / 2);
     }
   }
   const float rescale =
       old_max == new_max ? 1.0f : hn::GetLane(ExpNonPositive(d, hn::Set(d, old_max - new_max)));
   *running_max = new_max;
-  *running_sum = *running_sum * rescale + hn::ReduceSum(d, sum);
+  *running_sum = *running_sum * rescale + hn::ReduceSum(d, hn::Add(sum0, sum1));
   return rescale;
 }
 
@@ -264,6 +332,8 @@ void CachedAttentionSimd(const CachedAttentionArgs& args) {
 }
 
 void FillAttention(KernelTable& table) {
+  table.pack_keys = PackKeysSimd;
+  table.pack_values = PackValuesSimd;
   table.attend_block = AttendBlockSimd;
   table.cached_attention = CachedAttentionSimd;
 }

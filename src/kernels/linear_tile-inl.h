@@ -35,18 +35,16 @@ HWY_INLINE int32_t LoadWord(const uint8_t* p) {
 struct F32Ops {
   using D = DF;
   using Acc = VF;
-  struct Weight {
-    VF w;
-  };
+  using Weight = VF;
   static HWY_INLINE Weight Load(const uint8_t* p) {
-    return {hn::LoadU(DF(), reinterpret_cast<const float*>(p))};
+    return hn::LoadU(DF(), reinterpret_cast<const float*>(p));
   }
   static HWY_INLINE VF Broadcast(const uint8_t* p) {
     float x;
     std::memcpy(&x, p, 4);
     return hn::Set(DF(), x);
   }
-  static HWY_INLINE Acc Step(Acc acc, VF a, const Weight& w) { return hn::MulAdd(a, w.w, acc); }
+  static HWY_INLINE Acc Step(Acc acc, VF a, const Weight& w) { return hn::MulAdd(a, w, acc); }
 };
 
 #if HWY_NATIVE_DOT_BF16
@@ -55,18 +53,16 @@ struct Bf16Ops {
   using Acc = VF;
   using DB = hn::Repartition<hwy::bfloat16_t, DF>;
   using Activation = hn::Vec<DB>;
-  struct Weight {
-    hn::Vec<DB> w;
-  };
+  using Weight = hn::Vec<DB>;
   static HWY_INLINE Weight Load(const uint8_t* p) {
-    return {hn::BitCast(DB(), hn::LoadU(DI(), reinterpret_cast<const int32_t*>(p)))};
+    return hn::BitCast(DB(), hn::LoadU(DI(), reinterpret_cast<const int32_t*>(p)));
   }
   static HWY_INLINE Activation Broadcast(const uint8_t* p) {
     return hn::BitCast(DB(), hn::Set(DI(), LoadWord(p)));
   }
   static HWY_INLINE Acc Step(Acc acc, Activation a, const Weight& w) {
     VF unused = hn::Zero(DF());
-    return hn::ReorderWidenMulAccumulate(DF(), a, w.w, acc, unused);
+    return hn::ReorderWidenMulAccumulate(DF(), a, w, acc, unused);
   }
 };
 #else
