@@ -17,13 +17,16 @@ enum ExitCode : int {
   kExitInterrupted = 130,      // Ctrl-C, as shells report it
 };
 
-// The code for a failure of an input or output file.
+// The code for a failure of an input or output file. The library answers invalid_argument to
+// options only, never to a recording.
 inline ExitCode ExitCodeForFile(const Status& status) {
   switch (status.code()) {
     case StatusCode::kOk:
       return kExitOk;
     case StatusCode::kCancelled:
       return kExitInterrupted;
+    case StatusCode::kInvalidArgument:
+      return kExitUsage;
     case StatusCode::kInternal:
       return kExitInternal;
     default:

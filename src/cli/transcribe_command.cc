@@ -321,7 +321,8 @@ int Batch::Run() {
   }
   if (!LoadModel()) return code_;
   for (size_t i = 0; i < files_.size(); ++i) {
-    if (interrupt_.interrupted() || !out_.status().ok()) break;
+    // A usage error would only repeat itself.
+    if (interrupt_.interrupted() || !out_.status().ok() || code_ == kExitUsage) break;
     TranscribeOne(i);
   }
   return Finish();

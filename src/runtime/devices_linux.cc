@@ -1,14 +1,13 @@
 #include "runtime/devices_linux.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <set>
 #include <sstream>
 #include <system_error>
-
-#include "base/file.h"
 
 namespace tessera {
 namespace {

@@ -46,6 +46,7 @@ h.expect("nothing left to do", result, 0, stderr="3 skipped")
 result = h.run("transcribe", *MODEL, "talks/*.flac")
 h.expect("glob", result, 0, stdout="==> talks/two.flac <==")
 h.expect("language of an English model", h.run("transcribe", *MODEL, one, "--task", "translate"), 2, stderr="multilingual")
+h.expect("clip past the end", h.run("transcribe", *MODEL, one, "--clip-timestamps", "900,901"), 0)
 
 # Ctrl-C during a long batch: what is done stays, the code says so.
 long_batch = h.dir / "long"
