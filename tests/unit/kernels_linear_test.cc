@@ -182,7 +182,7 @@ TEST_P(LinearTest, WritesOnlyItsColumns) {
     LinearRows(p.packed, p.Input(), 3, 64, 70, {}, {out.data(), 100, DType::kF32});
     for (int64_t r = 0; r < 3; ++r) {
       for (int64_t j = 0; j < 100; ++j) {
-        if (j < 64 || j >= 70) ASSERT_EQ(out[r * 100 + j], 42.0f);
+        ASSERT_EQ(out[r * 100 + j] == 42.0f, j < 64 || j >= 70);
       }
     }
   }
