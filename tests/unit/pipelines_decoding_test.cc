@@ -10,6 +10,7 @@
 #include "pipelines/log_softmax.h"
 #include "pipelines/logit_filters.h"
 #include "pipelines/token_search.h"
+#include "pipelines/top_k.h"
 #include "tests/unit/pipelines_fakes.h"
 
 namespace tessera {
@@ -212,6 +213,18 @@ TEST(BeamSearchTest, SurvivesRowsWithoutAFiniteLogit) {
   }
 }
 
+TEST(TopLogProbsTest, RanksNanLast) {
+  std::vector<float> logits(2000, std::numeric_limits<float>::quiet_NaN());
+  logits[3] = 1;
+  logits[1900] = 2;
+  const std::vector<ScoredToken> top = TopLogProbs(logits, 3);
+  ASSERT_EQ(top.size(), 3u);
+  EXPECT_EQ(top[0].token, 1900);
+  EXPECT_EQ(top[1].token, 3);
+  EXPECT_TRUE(TopLogProbs(logits, 0).empty());
+  EXPECT_EQ(TopLogProbs(std::span(logits).first(2), 5).size(), 2u);
+}
+
 TEST(ValidateDecodingOptionsTest, RefusesWhatContradicts) {
   const auto message = [](DecodingOptions options) {
     return std::string(ValidateDecodingOptions(options).message());
@@ -267,6 +280,8 @@ TEST(WindowDecoderTest, EncodesAWindowOnce) {
   ASSERT_TRUE(decoder.SetWindow(mel, 3000, 2000, {}).ok());
   EXPECT_EQ(session.num_encodes, 2);
   EXPECT_EQ(session.encoded_frames, 2000);
+  ASSERT_TRUE(decoder.SetWindow(mel, 1000, 2000, {}).ok());
+  EXPECT_EQ(session.num_encodes, 3);
   EXPECT_FALSE(decoder.SetWindow(mel, 0, 3001, {}).ok());
 }
 
