@@ -1,7 +1,8 @@
 // Status and Result<T>: how every fallible call of Tessera reports what went wrong.
 //
-// No exception crosses the API. A message says what was expected, what was found and what to do; `context` lines are added
-// on the way up ("while loading model X"). Both types are cheap to move and thread-compatible.
+// No exception crosses the API. A message says what was expected, what was found and what to do;
+// `context` lines are added on the way up ("while loading model X"). Both types are cheap to move
+// and thread-compatible.
 #ifndef TESSERA_STATUS_H_
 #define TESSERA_STATUS_H_
 
@@ -14,16 +15,16 @@ namespace tessera {
 
 enum class StatusCode : int {
   kOk = 0,
-  kInvalidArgument = 1,   // the caller's request or options make no sense
-  kNotFound = 2,          // file, model, device or name does not exist
-  kDataLoss = 3,          // file or stream is truncated, corrupt or not what it claims to be
-  kUnimplemented = 4,     // well formed, but a feature that this build does not have
-  kResourceExhausted = 5, // memory, disk, size or time limit
-  kCancelled = 6,         // a stop was requested
-  kDeadlineExceeded = 7,  // time limit reached
-  kUnavailable = 8,       // device or library cannot be used now
-  kPermissionDenied = 9,  // the operating system refused
-  kInternal = 10,         // a defect of Tessera
+  kInvalidArgument = 1,    // the caller's request or options make no sense
+  kNotFound = 2,           // file, model, device or name does not exist
+  kDataLoss = 3,           // file or stream is truncated, corrupt or not what it claims to be
+  kUnimplemented = 4,      // well formed, but a feature that this build does not have
+  kResourceExhausted = 5,  // memory, disk, size or time limit
+  kCancelled = 6,          // a stop was requested
+  kDeadlineExceeded = 7,   // time limit reached
+  kUnavailable = 8,        // device or library cannot be used now
+  kPermissionDenied = 9,   // the operating system refused
+  kInternal = 10,          // a defect of Tessera
 };
 
 // Lower-case name such as "data_loss"; stable, for JSON.
@@ -64,8 +65,8 @@ Status Internal(std::string message);
 template <typename T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : value_(std::move(value)) {}                // NOLINT: implicit on purpose
-  Result(Status status) : status_(std::move(status)) {}        // NOLINT: implicit on purpose
+  Result(T value) : value_(std::move(value)) {}          // NOLINT: implicit on purpose
+  Result(Status status) : status_(std::move(status)) {}  // NOLINT: implicit on purpose
 
   bool ok() const { return value_.has_value(); }
   const Status& status() const& { return status_; }

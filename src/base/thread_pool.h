@@ -1,8 +1,9 @@
 // A fixed team of workers that runs one parallel region at a time; worker 0 is the calling thread.
 //
-// Made for regions of microseconds: workers spin a little before they sleep, and SpinBarrier joins the steps inside a region,
-// so a whole model step costs one wake-up. The split of work never depends on timing, so results do not either.
-// Run() must not be called from inside a region, nor from two threads at once (guard it; the pool checks).
+// Made for regions of microseconds: workers spin a little before they sleep, and SpinBarrier joins
+// the steps inside a region, so a whole model step costs one wake-up. The split of work never
+// depends on timing, so results do not either. Run() must not be called from inside a region, nor
+// from two threads at once (guard it; the pool checks).
 #ifndef TESSERA_BASE_THREAD_POOL_H_
 #define TESSERA_BASE_THREAD_POOL_H_
 
@@ -15,7 +16,8 @@
 
 namespace tessera {
 
-// All `count` threads wait until the last arrives; reusable at once. Spins, then yields: for short waits only.
+// All `count` threads wait until the last arrives; reusable at once. Spins, then yields: for short
+// waits only.
 class SpinBarrier {
  public:
   explicit SpinBarrier(int count) : count_(count) {}
@@ -36,9 +38,11 @@ class ThreadPool {
   ThreadPool& operator=(const ThreadPool&) = delete;
 
   int num_threads() const { return num_threads_; }
-  // Calls region(worker) once for each worker in [0, num_threads) and returns when all have returned.
+  // Calls region(worker) once for each worker in [0, num_threads) and returns when all have
+  // returned.
   void Run(const std::function<void(int worker)>& region);
-  // Calls task(index, worker) for index in [0, count): contiguous shares, in order, one share a worker.
+  // Calls task(index, worker) for index in [0, count): contiguous shares, in order, one share a
+  // worker.
   void ParallelFor(int64_t count, const std::function<void(int64_t index, int worker)>& task);
 
   // Cores this process may use.
@@ -56,7 +60,8 @@ class ThreadPool {
   std::vector<std::thread> threads_;
 };
 
-// The share [begin, end) of `count` items that belongs to `part` of `parts`; sizes differ by at most one.
+// The share [begin, end) of `count` items that belongs to `part` of `parts`; sizes differ by at
+// most one.
 struct Range {
   int64_t begin, end;
 };

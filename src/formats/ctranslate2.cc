@@ -106,9 +106,9 @@ Result<View> RowFactors(const Weight& weight, const Weight& scale, WeightFile& w
   const auto [it, inserted] = inverted.try_emplace({scale.view.data, num_rows});
   if (inserted) {
     Tensor factors(DType::kF32, {num_rows});
-    const auto* from = scale.view.As<float>();
     for (int64_t row = 0; row < num_rows; ++row) {
-      const float inverse = from[scale.view.size() == 1 ? 0 : row];
+      const float inverse =
+          LoadFloat(scale.view.data, DType::kF32, scale.view.size() == 1 ? 0 : row);
       if (!(inverse > 0)) {  // also catches NaN
         return DataLoss("expected positive factors, found " + std::to_string(inverse) + " in row " +
                         std::to_string(row));
@@ -245,8 +245,9 @@ Result<Ctranslate2Model> ReadCtranslate2(Bytes bytes, std::shared_ptr<const void
 Result<Ctranslate2Model> OpenCtranslate2(const std::string& path) {
   TESSERA_ASSIGN_OR_RETURN(auto file, MappedFile::Open(path));
   const Bytes bytes = file->bytes();
-  auto model = ReadCtranslate2(bytes, std::move(file));
+  auto model = ReadCtranslate2(bytes, file);
   if (!model.ok()) return std::move(model).status().AddContext("\"" + path + "\"");
+  model->weights.KeepMapping(std::move(file));
   return model;
 }
 

@@ -174,8 +174,9 @@ Result<GgmlWhisperModel> ReadGgmlWhisper(Bytes bytes, std::shared_ptr<const void
 Result<GgmlWhisperModel> OpenGgmlWhisper(const std::string& path) {
   TESSERA_ASSIGN_OR_RETURN(auto file, MappedFile::Open(path));
   const Bytes bytes = file->bytes();
-  auto model = ReadGgmlWhisper(bytes, std::move(file));
+  auto model = ReadGgmlWhisper(bytes, file);
   if (!model.ok()) return std::move(model).status().AddContext("\"" + path + "\"");
+  model->weights.KeepMapping(std::move(file));
   return model;
 }
 

@@ -120,8 +120,9 @@ Status CheckCover(const std::vector<Entry>& entries, uint64_t data_size) {
 Result<WeightFile> OpenFile(const std::string& path) {
   TESSERA_ASSIGN_OR_RETURN(auto file, MappedFile::Open(path));
   const Bytes bytes = file->bytes();
-  auto weights = ReadSafetensors(bytes, std::move(file));
+  auto weights = ReadSafetensors(bytes, file);
   if (!weights.ok()) return std::move(weights).status().AddContext("\"" + path + "\"");
+  weights->KeepMapping(std::move(file));
   return weights;
 }
 

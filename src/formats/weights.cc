@@ -107,6 +107,8 @@ void WeightFile::Replace(std::string_view name, Weight weight) {
 View WeightFile::AlignedView(const uint8_t* data, DType dtype, Shape shape) {
   View view{data, dtype, std::move(shape)};
   if (reinterpret_cast<uintptr_t>(data) % DTypeSize(dtype) == 0) return view;
+  const bool is_float = dtype == DType::kF32 || dtype == DType::kF16 || dtype == DType::kBF16;
+  if (is_float && view.bytes() > kMaxAlignedCopy) return view;
   return Keep(Tensor::CopyOf(view));
 }
 
@@ -115,9 +117,18 @@ View WeightFile::Keep(Tensor tensor) {
   return storage_->copies.back().ViewOf();  // the elements do not move when the vector grows
 }
 
+void WeightFile::KeepMapping(std::shared_ptr<const MappedFile> file) {
+  storage_->mappings.push_back(std::move(file));
+}
+
+void WeightFile::ReleasePages() const {
+  for (const auto& file : storage_->mappings) file->DontNeed(0, file->bytes().size());
+}
+
 Status WeightFile::Merge(WeightFile other) {
   for (auto& [name, weight] : other.weights_) TESSERA_RETURN_IF_ERROR(Add(name, std::move(weight)));
   metadata.merge(other.metadata);
+  for (const auto& file : other.storage_->mappings) storage_->mappings.push_back(file);
   storage_->owners.push_back(std::move(other.storage_));
   return OkStatus();
 }

@@ -2,9 +2,11 @@
 // its format.
 //
 // Element data is little-endian, as on every machine we build for. A weight whose place in the file
-// is not a multiple of its element size is copied once into aligned memory, so that every view may
-// be read through a typed pointer. Views stay valid as long as the WeightFile, a copy of it, or its
-// owner() lives. Immutable after reading; copies are cheap to read from several threads.
+// is not a multiple of its element size is copied once into aligned memory, so that its view may be
+// read through a typed pointer; but large float weights stay where they are, and LoadFloat,
+// ToF32Tensor and the kernels read them unaligned. Views stay valid as long as the WeightFile, a
+// copy of it, or its owner() lives. Immutable after reading; copies are cheap to read from several
+// threads.
 #ifndef TESSERA_FORMATS_WEIGHTS_H_
 #define TESSERA_FORMATS_WEIGHTS_H_
 
@@ -54,6 +56,7 @@ Result<uint64_t> CheckedBytes(const Shape& shape, DType dtype);
 
 class WeightFile {
  public:
+  static constexpr size_t kMaxAlignedCopy = 64u << 10;
   using Map = std::map<std::string, Weight, std::less<>>;
 
   // `owner` keeps the bytes of the file alive.
@@ -78,8 +81,12 @@ class WeightFile {
   // Puts another weight in the place of one that exists.
   void Replace(std::string_view name, Weight weight);
   // `data` holds shape's elements of `dtype`; a copy is made only when it is not aligned to the
-  // element size.
+  // element size and not a float weight of more than kMaxAlignedCopy bytes.
   View AlignedView(const uint8_t* data, DType dtype, Shape shape);
+  // The file behind the views; ReleasePages then gives its pages back to the system, which reads
+  // them again when they are touched.
+  void KeepMapping(std::shared_ptr<const MappedFile> file);
+  void ReleasePages() const;
   // Takes over a tensor's memory and returns the view of it.
   View Keep(Tensor tensor);
   // Takes over the weights, the metadata and the memory of another file; kDataLoss when a name
@@ -90,6 +97,7 @@ class WeightFile {
   struct Storage {
     std::vector<std::shared_ptr<const void>> owners;
     std::vector<Tensor> copies;
+    std::vector<std::shared_ptr<const MappedFile>> mappings;
   };
   std::shared_ptr<Storage> storage_;
   Map weights_;

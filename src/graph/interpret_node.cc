@@ -13,13 +13,14 @@ namespace {
 // Larger results are refused: the interpreter is for tests and small folds.
 constexpr int64_t kMaxElements = int64_t{1} << 31;
 
-// The f32 elements of a float operand: borrowed when it is f32, converted otherwise; null when
-// absent.
+// The f32 elements of a float operand: borrowed when it is aligned f32, converted otherwise; null
+// when absent.
 class Floats {
  public:
   static Result<Floats> Of(const View& view) {
     Floats floats;
-    if (view.data == nullptr || view.dtype == DType::kF32) {
+    const bool aligned = reinterpret_cast<uintptr_t>(view.data) % alignof(float) == 0;
+    if (view.data == nullptr || (view.dtype == DType::kF32 && aligned)) {
       floats.data_ = static_cast<const float*>(view.data);
       return floats;
     }

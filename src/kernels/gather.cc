@@ -13,13 +13,13 @@ void GatherRows(const void* table, DType dtype, int64_t table_rows, int64_t tabl
     const int64_t first = ids[r] * table_ld;
     switch (dtype) {
       case DType::kF32:
-        std::memcpy(out, static_cast<const float*>(table) + first, static_cast<size_t>(d) * 4);
+        std::memcpy(out, static_cast<const char*>(table) + first * 4, static_cast<size_t>(d) * 4);
         break;
       case DType::kF16:
-        for (int64_t i = 0; i < d; ++i) out[i] = ToF32(static_cast<const F16*>(table)[first + i]);
+        for (int64_t i = 0; i < d; ++i) out[i] = LoadFloat(table, DType::kF16, first + i);
         break;
       case DType::kBF16:
-        for (int64_t i = 0; i < d; ++i) out[i] = ToF32(static_cast<const BF16*>(table)[first + i]);
+        for (int64_t i = 0; i < d; ++i) out[i] = LoadFloat(table, DType::kBF16, first + i);
         break;
       default:
         TESSERA_CHECK(dtype == DType::kF32);

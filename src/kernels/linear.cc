@@ -14,19 +14,17 @@ namespace {
 constexpr int64_t kMaxDimension = int64_t{1} << 24;
 constexpr int64_t kMaxElements = int64_t{1} << 36;
 
-// `count` values from element `first` of a float array of any type.
+// `count` values from element `first` of a float array of any type and alignment.
 void ReadFloats(const View& view, int64_t first, int64_t count, float* out) {
   switch (view.dtype) {
     case DType::kF32:
-      std::memcpy(out, static_cast<const float*>(view.data) + first, count * sizeof(float));
+      std::memcpy(out, static_cast<const char*>(view.data) + first * 4, count * sizeof(float));
       break;
     case DType::kF16:
-      for (int64_t i = 0; i < count; ++i)
-        out[i] = ToF32(static_cast<const F16*>(view.data)[first + i]);
+      for (int64_t i = 0; i < count; ++i) out[i] = LoadFloat(view.data, DType::kF16, first + i);
       break;
     default:
-      for (int64_t i = 0; i < count; ++i)
-        out[i] = ToF32(static_cast<const BF16*>(view.data)[first + i]);
+      for (int64_t i = 0; i < count; ++i) out[i] = LoadFloat(view.data, DType::kBF16, first + i);
       break;
   }
 }

@@ -5,6 +5,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string_view>
 
 namespace tessera {
@@ -15,13 +16,17 @@ enum class DType : uint8_t { kF32, kF16, kBF16, kI8, kU8, kI32, kI64, kBool };
 constexpr size_t DTypeSize(DType type) {
   switch (type) {
     case DType::kF32:
-    case DType::kI32: return 4;
+    case DType::kI32:
+      return 4;
     case DType::kF16:
-    case DType::kBF16: return 2;
-    case DType::kI64: return 8;
+    case DType::kBF16:
+      return 2;
+    case DType::kI64:
+      return 8;
     case DType::kI8:
     case DType::kU8:
-    case DType::kBool: return 1;
+    case DType::kBool:
+      return 1;
   }
   return 0;
 }
@@ -48,6 +53,21 @@ inline BF16 ToBF16(float x) {
 float ToF32(F16 x);
 // Rounds to nearest, ties to even; overflow gives infinity.
 F16 ToF16(float x);
+
+// Element `index` of a float array (kF32, kF16, kBF16) that need not be aligned: weights in a
+// mapped file often are not.
+inline float LoadFloat(const void* data, DType type, int64_t index) {
+  const char* element =
+      static_cast<const char*>(data) + index * static_cast<int64_t>(DTypeSize(type));
+  if (type == DType::kF32) {
+    float x;
+    std::memcpy(&x, element, sizeof(x));
+    return x;
+  }
+  uint16_t bits;
+  std::memcpy(&bits, element, sizeof(bits));
+  return type == DType::kF16 ? ToF32(F16{bits}) : ToF32(BF16{bits});
+}
 
 // The DType of a C++ element type.
 template <typename T>

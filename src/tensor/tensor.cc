@@ -51,7 +51,9 @@ AlignedBuffer::AlignedBuffer(size_t bytes)
     : data_(::operator new(((bytes + kAlign - 1) / kAlign + 1) * kAlign, std::align_val_t{kAlign})),
       bytes_(bytes) {}
 
-void AlignedBuffer::Free::operator()(void* p) const { ::operator delete(p, std::align_val_t{kAlign}); }
+void AlignedBuffer::Free::operator()(void* p) const {
+  ::operator delete(p, std::align_val_t{kAlign});
+}
 
 Tensor::Tensor(DType dtype, Shape shape)
     : dtype_(dtype),
@@ -79,13 +81,14 @@ Result<Tensor> ToF32Tensor(const View& view) {
       if (n != 0) std::memcpy(dst, view.data, view.bytes());
       return out;
     case DType::kF16:
-      for (int64_t i = 0; i < n; ++i) dst[i] = ToF32(view.As<F16>()[i]);
+      for (int64_t i = 0; i < n; ++i) dst[i] = LoadFloat(view.data, DType::kF16, i);
       return out;
     case DType::kBF16:
-      for (int64_t i = 0; i < n; ++i) dst[i] = ToF32(view.As<BF16>()[i]);
+      for (int64_t i = 0; i < n; ++i) dst[i] = LoadFloat(view.data, DType::kBF16, i);
       return out;
     default:
-      return InvalidArgument("expected a float tensor, found " + std::string(DTypeName(view.dtype)));
+      return InvalidArgument("expected a float tensor, found " +
+                             std::string(DTypeName(view.dtype)));
   }
 }
 

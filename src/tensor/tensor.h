@@ -1,7 +1,9 @@
-// Dense row-major arrays: View (borrows, read-only), MutableView (borrows, writable), Tensor (owns, 64-byte aligned).
+// Dense row-major arrays: View (borrows, read-only), MutableView (borrows, writable), Tensor (owns,
+// 64-byte aligned).
 //
-// Shapes are vectors of non-negative sizes; an empty shape is a scalar. None of the types checks bounds on access. Views are
-// plain values: copying one copies no element. A Tensor is movable, not copyable. Thread-compatible.
+// Shapes are vectors of non-negative sizes; an empty shape is a scalar. None of the types checks
+// bounds on access. Views are plain values: copying one copies no element. A Tensor is movable, not
+// copyable. Thread-compatible.
 #ifndef TESSERA_TENSOR_TENSOR_H_
 #define TESSERA_TENSOR_TENSOR_H_
 
@@ -22,7 +24,8 @@ using Shape = std::vector<int64_t>;
 // Product of the sizes; 1 for a scalar.
 int64_t NumElements(std::span<const int64_t> shape);
 // The same for sizes from a file: error when a size is negative or the product passes `limit`.
-Result<int64_t> CheckedNumElements(std::span<const int64_t> shape, int64_t limit = int64_t{1} << 40);
+Result<int64_t> CheckedNumElements(std::span<const int64_t> shape,
+                                   int64_t limit = int64_t{1} << 40);
 // "[1, 80, 3000]"
 std::string ShapeToString(std::span<const int64_t> shape);
 
@@ -123,7 +126,8 @@ class Tensor {
   AlignedBuffer buffer_;
 };
 
-// Any float type (f32, f16, bf16) to a new f32 tensor of the same shape.
+// Any float type (f32, f16, bf16) to a new f32 tensor of the same shape. The elements need not be
+// aligned.
 Result<Tensor> ToF32Tensor(const View& view);
 
 }  // namespace tessera

@@ -35,17 +35,20 @@ Result<std::shared_ptr<const WhisperModel>> WhisperModel::Load(
   model->format_ = files.format;
   model->options_ = options;
   model->provider_ = std::move(provider);
-  const CompileOptions compile = model->StageOptions(kMaxWindows, kMaxRows);
+  const CompileOptions stage_options = model->StageOptions(kMaxWindows, kMaxRows);
+  // A provider packs weights in its own form; the file's pages would count as our memory on top.
+  auto compile = [&](const Graph& graph) {
+    Result<std::unique_ptr<Program>> program = model->provider_->Compile(graph, stage_options);
+    files.weights.release_pages();
+    return program;
+  };
   TESSERA_ASSIGN_OR_RETURN(model->encoder_graph_, BuildWhisperEncoder(files.config, files.weights));
   TESSERA_ASSIGN_OR_RETURN(model->cross_kv_graph_,
                            BuildWhisperCrossKv(files.config, files.weights));
   TESSERA_ASSIGN_OR_RETURN(model->decoder_graph_, BuildWhisperDecoder(files.config, files.weights));
-  TESSERA_ASSIGN_OR_RETURN(model->encoder_,
-                           model->provider_->Compile(model->encoder_graph_, compile));
-  TESSERA_ASSIGN_OR_RETURN(model->cross_kv_,
-                           model->provider_->Compile(model->cross_kv_graph_, compile));
-  TESSERA_ASSIGN_OR_RETURN(model->decoder_,
-                           model->provider_->Compile(model->decoder_graph_, compile));
+  TESSERA_ASSIGN_OR_RETURN(model->encoder_, compile(model->encoder_graph_));
+  TESSERA_ASSIGN_OR_RETURN(model->cross_kv_, compile(model->cross_kv_graph_));
+  TESSERA_ASSIGN_OR_RETURN(model->decoder_, compile(model->decoder_graph_));
   return std::shared_ptr<const WhisperModel>(std::move(model));
 }
 

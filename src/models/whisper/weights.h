@@ -3,6 +3,7 @@
 #ifndef TESSERA_MODELS_WHISPER_WEIGHTS_H_
 #define TESSERA_MODELS_WHISPER_WEIGHTS_H_
 
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -50,6 +51,9 @@ struct WhisperWeights {
   std::vector<WhisperDecoderLayer> decoder_layers;
   NormWeights decoder_norm;
   std::vector<std::shared_ptr<const void>> owners;
+  // Gives the pages of the mapped files back after a stage was compiled; null when nothing is
+  // mapped.
+  std::function<void()> release_pages;
 };
 
 // Every view against the sizes of `config`: DataLoss naming the first weight whose shape is wrong.
