@@ -34,8 +34,6 @@ function(tessera_system_library target header library define)
 endfunction()
 tessera_system_library(tessera_sndfile sndfile.h sndfile TESSERA_HAVE_SNDFILE)
 tessera_system_library(tessera_zlib zlib.h z TESSERA_HAVE_ZLIB)
-tessera_system_library(tessera_utf8proc utf8proc.h utf8proc TESSERA_HAVE_UTF8PROC)
-tessera_system_library(tessera_xxhash xxhash.h xxhash TESSERA_HAVE_XXHASH)
 
 add_library(tessera_miniaudio INTERFACE)
 if(EXISTS "${TESSERA_DEPS_DIR}/miniaudio/miniaudio.h")

@@ -19,10 +19,7 @@ build|python3-pip|model and dependency downloads
 build|ca-certificates|TLS of the package registries
 build|nlohmann-json3-dev|JSON
 build|libcli11-dev|command line parsing
-build|libfmt-dev|formatting
 build|zlib1g-dev|compression ratio of a transcript (openai-whisper uses zlib)
-build|libutf8proc-dev|Unicode categories in the tokenizer
-build|libxxhash-dev|cache keys
 build|libsndfile1-dev|Ogg, Opus, AIFF, unusual WAV files
 build|ffmpeg|M4A, MP4, WebM, WMA and AAC, as a child process
 test|libgtest-dev|unit tests

@@ -40,7 +40,7 @@ class [[nodiscard]] Status {
   const std::string& message() const { return message_; }
 
   // Puts `where` before the message: "where: message". No effect on an ok status.
-  Status&& AddContext(std::string_view where) &&;
+  Status AddContext(std::string_view where) &&;
   // "data_loss: message", or "ok".
   std::string ToString() const;
 

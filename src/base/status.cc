@@ -30,7 +30,7 @@ std::string_view StatusCodeName(StatusCode code) {
   return "unknown";
 }
 
-Status&& Status::AddContext(std::string_view where) && {
+Status Status::AddContext(std::string_view where) && {
   if (!ok()) message_.insert(0, std::string(where) + ": ");
   return std::move(*this);
 }

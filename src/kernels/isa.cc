@@ -71,8 +71,7 @@ struct State {
     if (const char* forced = std::getenv("TESSERA_FORCE_ISA"); forced != nullptr && *forced) {
       Result<Isa> isa = ParseIsa(forced);
       status = isa.ok() ? Use(*isa) : isa.status();
-      // By way of a new object: a self-move would empty the message.
-      if (!status.ok()) status = Status(std::move(status)).AddContext("TESSERA_FORCE_ISA");
+      if (!status.ok()) status = std::move(status).AddContext("TESSERA_FORCE_ISA");
     }
   }
 
