@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Everything that judges the source without running it. Usage: tools/lint.sh [--no-tidy]
-# clang-tidy looks at the files changed since $TESSERA_TIDY_BASE (a git revision) or, without it, at all of src/, and stops
-# taking new files after $TESSERA_TIDY_SECONDS (default 900), saying how many it left.
+# clang-tidy looks at all of src/, what changed last first. With TESSERA_TIDY_SECONDS it takes no new file after that time and
+# names those it left.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 passed=0
@@ -12,7 +12,7 @@ check() {  # check NAME COMMAND...
   shift
   if output="$("$@" 2>&1)"; then
     passed=$((passed + 1))
-    printf 'ok    %s%s\n' "$name" "${output:+: $(tail -n 1 <<< "$output")}"
+    printf 'ok    %s%s\n' "$name" "${output:+: $output}"
   else
     failed=$((failed + 1))
     printf 'FAIL  %s\n%s\n' "$name" "$(tail -n 60 <<< "$output")"
@@ -26,29 +26,47 @@ format_check() {
   clang-format-19 --dry-run --Werror "${files[@]}" && echo "${#files[@]} files"
 }
 
-tidy_check() {
-  local build=build/lint deadline files left=0 batch
-  cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_COMPILER=clang-19 -DCMAKE_CXX_COMPILER=clang++-19 \
-    -DTESSERA_BUILD_TESTS=OFF > /dev/null || return 1
-  if [[ -n "${TESSERA_TIDY_BASE:-}" ]]; then
-    mapfile -t files < <(git diff --name-only --diff-filter=d "$TESSERA_TIDY_BASE" -- 'src/**.cc' 'src/*.cc')
+# One file: "TIDY ok|same|left|BAD FILE" after the findings. A pass is remembered by the hash of all that decides it.
+tidy_one() {
+  local key output
+  key="$(cat "$1" build/lint/headers.sum | sha256sum | cut -d ' ' -f 1)"
+  if [[ -e "build/lint/passed/$key" ]]; then
+    echo "TIDY same $1"
+  elif (($(date +%s) > TIDY_DEADLINE)); then
+    echo "TIDY left $1"
+  elif output="$(clang-tidy-19 -p build/lint --quiet "$1" 2>&1)"; then
+    touch "build/lint/passed/$key"
+    echo "TIDY ok $1"
   else
-    mapfile -t files < <(find src -name '*.cc' | sort)
+    printf '%s\nTIDY BAD %s\n' "$(grep -vE '^[0-9]+ warnings' <<< "$output")" "$1"
   fi
-  deadline=$((SECONDS + ${TESSERA_TIDY_SECONDS:-900}))
-  local status=0 index=0 jobs
-  jobs="$(nproc)"
-  while ((index < ${#files[@]})); do
-    if ((SECONDS > deadline)); then
-      left=$((${#files[@]} - index))
-      break
-    fi
-    batch=("${files[@]:index:4*jobs}")
-    printf '%s\n' "${batch[@]}" | xargs -P "$jobs" -n 1 clang-tidy-19 -p "$build" --quiet 2> /dev/null || status=1
-    index=$((index + ${#batch[@]}))
-  done
-  echo "$((index)) of ${#files[@]} files checked${left:+, $left left for lack of time}"
-  return "$status"
+}
+export -f tidy_one
+
+tidy_check() {
+  local log=build/lint/tidy.log offset
+  cmake -S . -B build/lint -G Ninja -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_COMPILER=clang-19 -DCMAKE_CXX_COMPILER=clang++-19 \
+    -DTESSERA_BUILD_TESTS=OFF > /dev/null || return 1
+  mkdir -p build/lint/passed
+  find src include -name '*.h' -print0 | sort -z | xargs -0 sha256sum .clang-tidy cmake/*.cmake > build/lint/headers.sum
+  mapfile -t all < <(find src -name '*.cc' | sort)
+  # What changed last comes first; the rest in a rotation by commit, so that what time leaves out differs from commit to commit.
+  offset=$(($(git rev-list --count HEAD 2> /dev/null || echo 0) * 31 % ${#all[@]}))
+  TIDY_DEADLINE=$(($(date +%s) + ${TESSERA_TIDY_SECONDS:-100000}))
+  export TIDY_DEADLINE
+  {
+    git log -n 5 --name-only --diff-filter=d --format= -- 'src/*.cc' 2> /dev/null
+    printf '%s\n' "${all[@]:offset}" "${all[@]:0:offset}"
+  } | awk '!seen[$0]++' | while read -r file; do [[ ! -f "$file" ]] || printf '%s\0' "$file"; done |
+    xargs -0 -P "$(nproc)" -n 1 bash -c "tidy_one \"\$0\"" > "$log"
+  grep -v '^TIDY [a-z]' "$log"
+  if grep -q '^TIDY left' "$log"; then
+    echo "not looked at for lack of time:"
+    sed -n 's/^TIDY left /  /p' "$log"
+  fi
+  echo "${#all[@]} files: $(grep -c '^TIDY ok' "$log") pass, $(grep -c '^TIDY same' "$log") passed before and are unchanged," \
+    "$(grep -c '^TIDY BAD' "$log") with findings, $(grep -c '^TIDY left' "$log") not looked at for lack of time"
+  ! grep -q '^TIDY BAD' "$log" && [[ "$(grep -c '^TIDY ' "$log")" -eq "${#all[@]}" ]]
 }
 
 shell_check() {
