@@ -6,44 +6,37 @@
 #include "kernels/dispatch.h"
 
 namespace tessera::kernels {
-namespace {
-
-Precision StoredPrecision(Precision precision) {
-  return precision == Precision::kF32 ? Precision::kF32 : Precision::kBf16;
-}
-
-size_t KeyBytes(Precision stored, int64_t head_dim, int64_t kv_len) {
+size_t PackedKeysBytes(Precision precision, int64_t head_dim, int64_t kv_len) {
+  if (precision == Precision::kInt8) return Int8Keys::Bytes(head_dim, kv_len);
   return static_cast<size_t>(RoundUp(kv_len, kPanelColumns) * head_dim) *
-         (stored == Precision::kF32 ? 4 : 2);
+         DTypeSize(ActivationDType(precision));
 }
 
-size_t ValueBytes(Precision stored, int64_t head_dim, int64_t kv_len) {
-  return static_cast<size_t>(RoundUp(head_dim, kPanelColumns) * PaddedKeys(stored, kv_len)) *
-         (stored == Precision::kF32 ? 4 : 2);
+size_t PackedValuesBytes(Precision precision, int64_t head_dim, int64_t kv_len) {
+  if (precision == Precision::kInt8) return Int8Values::Bytes(head_dim, kv_len);
+  return static_cast<size_t>(RoundUp(head_dim, kPanelColumns) * PaddedKeys(precision, kv_len)) *
+         DTypeSize(ActivationDType(precision));
 }
 
-}  // namespace
+void PackKeys(Precision precision, const float* key, int64_t ld, int64_t kv_len, int64_t head_dim,
+              void* buffer) {
+  TESSERA_DCHECK(head_dim >= 16 && head_dim % 16 == 0 && head_dim <= kMaxHeadDim && kv_len >= 1);
+  Kernels().pack_keys(precision, key, ld, kv_len, head_dim, buffer);
+}
 
-size_t PackedKeysValuesBytes(Precision precision, int64_t head_dim, int64_t kv_len) {
-  const Precision stored = StoredPrecision(precision);
-  return KeyBytes(stored, head_dim, kv_len) + ValueBytes(stored, head_dim, kv_len);
+void PackValues(Precision precision, const float* value, int64_t ld, int64_t kv_len,
+                int64_t head_dim, void* buffer) {
+  TESSERA_DCHECK(head_dim >= 16 && head_dim % 16 == 0 && head_dim <= kMaxHeadDim && kv_len >= 1);
+  Kernels().pack_values(precision, value, ld, kv_len, head_dim, buffer);
 }
 
 PackedKeysValues PackKeysValues(Precision precision, const float* key, int64_t key_ld,
                                 const float* value, int64_t value_ld, int64_t kv_len,
                                 int64_t head_dim, void* buffer) {
-  TESSERA_DCHECK(head_dim >= 16 && head_dim % 16 == 0 && head_dim <= kMaxHeadDim && kv_len >= 1);
-  const Precision stored = StoredPrecision(precision);
-  PackedKeysValues packed;
-  packed.precision = stored;
-  packed.head_dim = head_dim;
-  packed.kv_len = kv_len;
-  packed.keys = buffer;
-  auto* values = static_cast<uint8_t*>(buffer) + KeyBytes(stored, head_dim, kv_len);
-  packed.values = values;
-  Kernels().pack_keys(stored, key, key_ld, kv_len, head_dim, buffer);
-  Kernels().pack_values(stored, value, value_ld, kv_len, head_dim, values);
-  return packed;
+  auto* values = static_cast<uint8_t*>(buffer) + PackedKeysBytes(precision, head_dim, kv_len);
+  PackKeys(precision, key, key_ld, kv_len, head_dim, buffer);
+  PackValues(precision, value, value_ld, kv_len, head_dim, values);
+  return {precision, head_dim, kv_len, buffer, values};
 }
 
 size_t AttendScratchBytes(int64_t rows, int64_t head_dim) {

@@ -1,13 +1,18 @@
 // softmax(scale * q k^T) v for one head, in blocks of keys with a running maximum; no [q_len,
 // kv_len] matrix is ever stored.
 //
-// Two steps, so that heads and blocks of queries can run on different threads: PackKeysValues once
-// per (batch, head), then AttendBlock for any rows of queries. f32 in, f32 out; the softmax is f32.
-// With kBf16 (and kInt8, which is the same here) q, k, v and the probabilities are rounded to bf16
-// before their products. A row of the result depends on its query and on the keys and values alone:
-// not on the block it was computed in. Keys at or after kv_len are not looked at. Error against
-// exact arithmetic (f32): 2^-24 * ((head_dim + 4) * max_j scale * sum_i|q_i k_ji| + kv_len + 16) *
-// max|v|, twice.
+// Two steps, so that heads and blocks of queries can run on different threads: pack the keys and
+// values of a (batch, head) once, then AttendBlock for any rows of queries. f32 in, f32 out; the
+// softmax is f32. A row of the result depends on its query and on the keys and values alone: not on
+// the block it was computed in. Keys at or after kv_len are not looked at.
+//   kF32   error against exact arithmetic: 2^-24 * ((head_dim + 4) * max_j scale * sum_i|q_i k_ji|
+//   + kv_len + 16) * max|v|,
+//          twice
+//   kBf16  q, k, v and the probabilities are rounded to bf16 before their products
+//   kInt8  integer products: keys less their mean (which no softmax sees) with a scale per key,
+//   queries with a scale per row,
+//          values less their mean with a scale per column, probabilities in 1/127 of the largest of
+//          their 256 keys
 #ifndef TESSERA_KERNELS_ATTENTION_H_
 #define TESSERA_KERNELS_ATTENTION_H_
 
@@ -20,8 +25,8 @@ namespace tessera::kernels {
 
 inline constexpr int64_t kMaxHeadDim = 256;
 
-// Keys and values of one head in panels of 64: keys [kv/64][head_dim][64], values
-// [head_dim/64][kv][64] (pairs interleaved in bf16).
+// Packed keys and values of one head, in panels of 64; attention_layout.h has the layouts. The two
+// may lie anywhere.
 struct PackedKeysValues {
   Precision precision = Precision::kF32;
   int64_t head_dim = 0;
@@ -30,12 +35,22 @@ struct PackedKeysValues {
   const void* values = nullptr;
 };
 
-// Bytes of the buffer for up to kv_len keys.
-size_t PackedKeysValuesBytes(Precision precision, int64_t head_dim, int64_t kv_len);
+// Bytes of the buffers for kv_len keys; multiples of 64.
+size_t PackedKeysBytes(Precision precision, int64_t head_dim, int64_t kv_len);
+size_t PackedValuesBytes(Precision precision, int64_t head_dim, int64_t kv_len);
+inline size_t PackedKeysValuesBytes(Precision precision, int64_t head_dim, int64_t kv_len) {
+  return PackedKeysBytes(precision, head_dim, kv_len) +
+         PackedValuesBytes(precision, head_dim, kv_len);
+}
 
 // key, value: [kv_len, head_dim] f32 with their own ld (column slices of a fused projection).
-// head_dim: a multiple of 16 up to 256; kv_len >= 1. buffer: 64-byte aligned, must outlive the
-// result; every byte used is written.
+// head_dim: a multiple of 16 up to 256; kv_len >= 1. buffer: 64-byte aligned; every byte that
+// AttendBlock reads is written.
+void PackKeys(Precision precision, const float* key, int64_t ld, int64_t kv_len, int64_t head_dim,
+              void* buffer);
+void PackValues(Precision precision, const float* value, int64_t ld, int64_t kv_len,
+                int64_t head_dim, void* buffer);
+// Both into one buffer of PackedKeysValuesBytes, which must outlive the result.
 PackedKeysValues PackKeysValues(Precision precision, const float* key, int64_t key_ld,
                                 const float* value, int64_t value_ld, int64_t kv_len,
                                 int64_t head_dim, void* buffer);

@@ -24,6 +24,40 @@ constexpr int64_t RoundUp(int64_t x, int64_t unit) { return (x + unit - 1) / uni
 constexpr int64_t PaddedKeys(Precision precision, int64_t kv_len) {
   return precision == Precision::kF32 ? kv_len : RoundUp(kv_len, 2);
 }
+// int8 keys of one head: panels [kv/64][head_dim/4][64][4], then scale[kv_padded] and
+// offset[kv_padded], the share of a query's zero point in a score: 128 * scale * sum of the key.
+struct Int8Keys {
+  int8_t* panels;
+  float* scale;
+  float* offset;
+  static size_t Bytes(int64_t head_dim, int64_t kv_len) {
+    return static_cast<size_t>(RoundUp(kv_len, kPanelColumns) * (head_dim + 8));
+  }
+  static Int8Keys Of(const void* buffer, int64_t head_dim, int64_t kv_len) {
+    const int64_t keys = RoundUp(kv_len, kPanelColumns);
+    auto* panels = static_cast<int8_t*>(const_cast<void*>(buffer));
+    auto* scale = reinterpret_cast<float*>(panels + keys * head_dim);
+    return {panels, scale, scale + keys};
+  }
+};
+// int8 values of one head: panels [head_dim/64][kv/4][64][4], then scale and mean of each column.
+struct Int8Values {
+  int8_t* panels;
+  float* scale;
+  float* mean;
+  static size_t Bytes(int64_t head_dim, int64_t kv_len) {
+    return static_cast<size_t>(RoundUp(head_dim, kPanelColumns) * (RoundUp(kv_len, 4) + 8));
+  }
+  static Int8Values Of(const void* buffer, int64_t head_dim, int64_t kv_len) {
+    const int64_t columns = RoundUp(head_dim, kPanelColumns);
+    auto* panels = static_cast<int8_t*>(const_cast<void*>(buffer));
+    auto* scale = reinterpret_cast<float*>(panels + columns * RoundUp(kv_len, 4));
+    return {panels, scale, scale + columns};
+  }
+};
+// Levels of an int8 probability: seven bits, so that maddubs of AVX2 cannot saturate.
+inline constexpr float kProbabilityLevels = 127.0f;
+
 // Row length of the scores of cached attention.
 constexpr int64_t CachedScoresLd(int64_t length) { return RoundUp(length, 32); }
 
@@ -54,6 +88,15 @@ struct AttendScratch {
     return s;
   }
 };
+
+// The int8 forms in plain C++ (attention_int8_ref.cc), for the scalar table.
+void PackKeysInt8Ref(Precision precision, const float* key, int64_t ld, int64_t kv_len,
+                     int64_t head_dim, void* out);
+void PackValuesInt8Ref(Precision precision, const float* value, int64_t ld, int64_t kv_len,
+                       int64_t head_dim, void* out);
+void AttendBlockInt8Ref(const PackedKeysValues& kv, const float* query, int64_t query_ld,
+                        int64_t rows, const AttendOptions& options, float* out, int64_t out_ld,
+                        void* scratch);
 
 }  // namespace tessera::kernels
 

@@ -133,9 +133,22 @@ void CachedAttentionRef(const CachedAttentionArgs& a) {
 }  // namespace
 
 void FillAttentionRef(KernelTable& table) {
-  table.pack_keys = PackKeysRef;
-  table.pack_values = PackValuesRef;
-  table.attend_block = AttendBlockRef;
+  table.pack_keys = [](Precision precision, const float* key, int64_t ld, int64_t kv_len,
+                       int64_t head_dim, void* out) {
+    (precision == Precision::kInt8 ? PackKeysInt8Ref : PackKeysRef)(precision, key, ld, kv_len,
+                                                                    head_dim, out);
+  };
+  table.pack_values = [](Precision precision, const float* value, int64_t ld, int64_t kv_len,
+                         int64_t head_dim, void* out) {
+    (precision == Precision::kInt8 ? PackValuesInt8Ref : PackValuesRef)(precision, value, ld,
+                                                                        kv_len, head_dim, out);
+  };
+  table.attend_block = [](const PackedKeysValues& kv, const float* query, int64_t query_ld,
+                          int64_t rows, const AttendOptions& options, float* out, int64_t out_ld,
+                          void* scratch) {
+    (kv.precision == Precision::kInt8 ? AttendBlockInt8Ref : AttendBlockRef)(
+        kv, query, query_ld, rows, options, out, out_ld, scratch);
+  };
   table.cached_attention = CachedAttentionRef;
 }
 

@@ -14,6 +14,7 @@
 #include "kernels/attention_layout.h"
 #include "kernels/dispatch.h"
 #if TESSERA_SIMD_TARGET
+#include "kernels/attention_int8-inl.h"
 #include "kernels/linear_tile-inl.h"
 #include "kernels/math-inl.h"
 #include "kernels/vector-inl.h"
@@ -39,6 +40,7 @@ HWY_INLINE VU Bf16Pairs(VF low, VF high) {
 // Keys are transposed by gathering: vector c of step i holds column i of kLanes keys.
 void PackKeysSimd(Precision stored, const float* key, int64_t ld, int64_t kv_len, int64_t head_dim,
                   void* out) {
+  if (stored == Precision::kInt8) return PackKeysInt8(key, ld, kv_len, head_dim, out);
   const VI index = hn::Mul(hn::Iota(DI(), 0), hn::Set(DI(), static_cast<int32_t>(ld)));
   auto* words = static_cast<uint32_t*>(out);
   const int64_t per_word = stored == Precision::kF32 ? 1 : 2;
@@ -64,6 +66,7 @@ void PackKeysSimd(Precision stored, const float* key, int64_t ld, int64_t kv_len
 // Values keep their order; in bf16 two rows share the words of one step.
 void PackValuesSimd(Precision stored, const float* value, int64_t ld, int64_t kv_len,
                     int64_t head_dim, void* out) {
+  if (stored == Precision::kInt8) return PackValuesInt8(value, ld, kv_len, head_dim, out);
   auto* words = static_cast<uint32_t*>(out);
   const int64_t per_word = stored == Precision::kF32 ? 1 : 2;
   for (int64_t panel = 0; panel < head_dim; panel += kPanelColumns) {
@@ -227,10 +230,13 @@ void AttendBlockT(const PackedKeysValues& kv, const float* query, int64_t query_
 
 void AttendBlockSimd(const PackedKeysValues& kv, const float* query, int64_t query_ld, int64_t rows,
                      const AttendOptions& options, float* out, int64_t out_ld, void* scratch) {
-  if (kv.precision == Precision::kF32) {
-    AttendBlockT<F32Ops>(kv, query, query_ld, rows, options, out, out_ld, scratch);
-  } else {
-    AttendBlockT<Bf16Ops>(kv, query, query_ld, rows, options, out, out_ld, scratch);
+  switch (kv.precision) {
+    case Precision::kF32:
+      return AttendBlockT<F32Ops>(kv, query, query_ld, rows, options, out, out_ld, scratch);
+    case Precision::kBf16:
+      return AttendBlockT<Bf16Ops>(kv, query, query_ld, rows, options, out, out_ld, scratch);
+    case Precision::kInt8:
+      return AttendBlockInt8(kv, query, query_ld, rows, options, out, out_ld, scratch);
   }
 }
 

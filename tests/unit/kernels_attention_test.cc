@@ -16,6 +16,7 @@ struct Oracle {
   std::vector<double> out;
   double max_score = 0;  // the largest scale * sum |q_i k_ji|
   double max_value = 0;
+  double sum = 0;  // of the weights, the largest being 1
 };
 template <class Key, class Value>
 Oracle Attend(const float* q, int64_t head_dim, int64_t length, double scale, Key key,
@@ -40,6 +41,7 @@ Oracle Attend(const float* q, int64_t head_dim, int64_t length, double scale, Ke
     for (int64_t i = 0; i < head_dim; ++i) oracle.out[i] += p * value(j, i);
   }
   for (double& v : oracle.out) v /= sum;
+  oracle.sum = sum;
   return oracle;
 }
 
@@ -112,7 +114,8 @@ TEST_P(AttentionTest, F32StaysWithinItsBound) {
 // bf16 operands: q, k, v and p each carry 2^-9 relative rounding. A score is off by at most 2 *
 // 2^-9 * max_score, which scales every probability by at most exp(2 * that); p and v add 2^-9 each.
 TEST_P(AttentionTest, Bf16StaysWithinItsRounding) {
-  for (Precision precision : {Precision::kBf16, Precision::kInt8}) {
+  const Precision precision = Precision::kBf16;
+  {
     for (const AttentionShape& s : kShapes) {
       const Heads heads(s.length, s.head_dim, 71);
       const std::vector<float> q = RandomFloats(s.rows * heads.ld, 73);
@@ -134,6 +137,51 @@ TEST_P(AttentionTest, Bf16StaysWithinItsRounding) {
             [&](int64_t j, int64_t i) { return heads.value[j * heads.ld + i]; });
         const double score_error = 2 * 0x1p-9 * want.max_score;
         const double bound = (std::expm1(2 * score_error) + 3 * 0x1p-9) * want.max_value;
+        for (int64_t i = 0; i < s.head_dim; ++i) {
+          ASSERT_NEAR(out[r * heads.ld + i], want.out[i], bound);
+        }
+      }
+    }
+  }
+}
+
+// int8: q and k are off by 1/254 of the largest of their row; a probability by half a level of
+// 1/127 of its block's largest (and 1e-4 of itself), so all of them together by `seen` half levels
+// against a sum of want.sum; values by 1/254 of theirs.
+TEST_P(AttentionTest, Int8StaysWithinItsRounding) {
+  const Precision precision = Precision::kInt8;
+  {
+    for (const AttentionShape& s : kShapes) {
+      const Heads heads(s.length, s.head_dim, 71);
+      const std::vector<float> q = RandomFloats(s.rows * heads.ld, 73);
+      const double scale = 0.25 / std::sqrt(static_cast<double>(s.head_dim));
+      Scratch packed(PackedKeysValuesBytes(precision, s.head_dim, s.length));
+      const PackedKeysValues kv =
+          PackKeysValues(precision, heads.key.data(), heads.ld, heads.value.data(), heads.ld,
+                         s.length, s.head_dim, packed.data());
+      Scratch scratch(AttendScratchBytes(s.rows, s.head_dim));
+      std::vector<float> out(s.rows * heads.ld);
+      AttendBlock(kv, q.data(), heads.ld, s.rows,
+                  {static_cast<float>(scale), s.causal, s.first_position}, out.data(), heads.ld,
+                  scratch.data());
+      for (int64_t r = 0; r < s.rows; ++r) {
+        const int64_t seen = s.causal ? std::min(s.length, s.first_position + r + 1) : s.length;
+        const Oracle want = Attend(
+            &q[r * heads.ld], s.head_dim, seen, static_cast<float>(scale),
+            [&](int64_t j, int64_t i) { return heads.key[j * heads.ld + i]; },
+            [&](int64_t j, int64_t i) { return heads.value[j * heads.ld + i]; });
+        double q_max = 0, k_max = 0;
+        for (int64_t i = 0; i < s.head_dim; ++i) {
+          q_max = std::max<double>(q_max, std::fabs(q[r * heads.ld + i]));
+          for (int64_t j = 0; j < s.length; ++j)
+            k_max = std::max<double>(k_max, std::fabs(heads.key[j * heads.ld + i]));
+        }
+        k_max *= 2;  // less its mean
+        const double step = 1.0 / 254;
+        const double score_error =
+            scale * static_cast<double>(s.head_dim) * q_max * k_max * (2 * step + step * step);
+        const double bound = want.max_value * (2 * std::expm1(2 * score_error) + 2e-4 + 2 * step +
+                                               2 * static_cast<double>(seen) * step / want.sum);
         for (int64_t i = 0; i < s.head_dim; ++i) {
           ASSERT_NEAR(out[r * heads.ld + i], want.out[i], bound);
         }
