@@ -4,12 +4,12 @@
 #include <cmath>
 #include <string>
 
+#include "audio/finite.h"
 #include "base/check.h"
 
 namespace tessera {
 
 int16_t FloatToSample(float x) {
-  if (!std::isfinite(x)) return 0;
   const float scaled = std::nearbyint(std::clamp(x, -2.0f, 2.0f) * 32768.0f);
   return static_cast<int16_t>(std::clamp(scaled, -32768.0f, 32767.0f));
 }
@@ -23,7 +23,8 @@ AudioClip AudioClip::FromSamples(std::vector<int16_t> samples) {
   return clip;
 }
 
-AudioClip AudioClip::FromSamples(std::span<const float> samples) {
+Result<AudioClip> AudioClip::FromSamples(std::span<const float> samples) {
+  TESSERA_RETURN_IF_ERROR(CheckFinite(samples, 1, kSampleRate));
   std::vector<int16_t> rounded(samples.size());
   std::transform(samples.begin(), samples.end(), rounded.begin(), FloatToSample);
   return FromSamples(std::move(rounded));

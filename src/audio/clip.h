@@ -20,7 +20,7 @@ namespace tessera {
 
 inline constexpr int kSampleRate = 16000;
 
-// The nearest 16-bit sample: x * 32768 rounded half to even, saturated. NaN and infinities are 0.
+// The nearest 16-bit sample: x * 32768 rounded half to even, saturated. `x` is no NaN.
 int16_t FloatToSample(float x);
 
 class AudioClip {
@@ -29,8 +29,9 @@ class AudioClip {
 
   AudioClip() = default;  // no samples
   static AudioClip FromSamples(std::vector<int16_t> samples);
-  // Full scale is [-1, 1); see FloatToSample.
-  static AudioClip FromSamples(std::span<const float> samples);
+  // Full scale is [-1, 1); see FloatToSample. data_loss, with its place, at a sample that is NaN
+  // or infinite.
+  static Result<AudioClip> FromSamples(std::span<const float> samples);
 
   int64_t num_samples() const;
   double duration_seconds() const { return static_cast<double>(num_samples()) / kSampleRate; }

@@ -129,7 +129,7 @@ Result<AudioClip> Drain(PcmSource& source, const DecodeOptions& options, std::st
     if (got <= 0) {
       converter.Flush(samples);
     } else {
-      converter.Push(bytes, std::min(got, block_frames), samples);
+      TESSERA_RETURN_IF_ERROR(converter.Push(bytes, std::min(got, block_frames), samples));
     }
     TESSERA_RETURN_IF_ERROR(collector.Add(samples));
     if (got <= 0) break;
@@ -196,7 +196,10 @@ Result<AudioClip> Decode(ByteSource& source, const std::string& path, int fd,
   if (sniffed.container != AudioContainer::kFfmpeg &&
       sniffed.container != AudioContainer::kUnknown) {
     Result<std::unique_ptr<PcmSource>> opened = OpenWithMiniaudio(source, sniffed.container);
-    if (!opened.ok() && opened.status().code() == StatusCode::kUnimplemented) {
+    // Not for MP3: there libsndfile's decoder prints to stderr, and what miniaudio does not know
+    // ffmpeg does.
+    if (!opened.ok() && opened.status().code() == StatusCode::kUnimplemented &&
+        sniffed.container != AudioContainer::kMp3) {
       opened = OpenWithSndfile(source);
     }
     if (opened.ok()) return Drain(**opened, options, stop);
@@ -278,9 +281,15 @@ Result<AudioClip> DecodeStream(std::FILE* stream, const DecodeOptions& options,
     }
   }
   if (std::ferror(stream) != 0) return Unavailable("reading the audio stream failed");
-  if (!file) return DecodeMemory(memory, options, stop);
-  SpillByteSource source(*file);
-  Result<AudioClip> clip = Decode(source, "", file->fd(), options, stop);
+  const auto decode = [&] {
+    if (file) {
+      SpillByteSource source(*file);
+      return Decode(source, "", file->fd(), options, stop);
+    }
+    MemoryByteSource source(memory);
+    return Decode(source, "", -1, options, stop);
+  };
+  Result<AudioClip> clip = decode();
   if (!clip.ok()) return std::move(clip).status().AddContext("cannot decode the audio stream");
   return clip;
 }

@@ -7,9 +7,9 @@
 // memory does not grow with the file (see AudioClip).
 //
 // Errors: not_found, permission_denied, invalid_argument (a folder, bad options), data_loss (not
-// audio, broken, no samples), unavailable (ffmpeg is needed and absent; the message names the
-// package), resource_exhausted (longer than max_seconds, disk full), cancelled. A file that breaks
-// off yields what was there, as ffmpeg does. Thread-safe.
+// audio, broken, no samples, a sample that is NaN or infinite), unavailable (ffmpeg is needed and
+// absent; the message names the package), resource_exhausted (longer than max_seconds, disk full),
+// cancelled. A file that breaks off yields what was there, as ffmpeg does. Thread-safe.
 #ifndef TESSERA_AUDIO_DECODE_H_
 #define TESSERA_AUDIO_DECODE_H_
 

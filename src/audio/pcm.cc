@@ -2,7 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <span>
 #include <string>
+
+#include "audio/finite.h"
+#include "base/check.h"
 
 namespace tessera {
 namespace {
@@ -10,15 +14,10 @@ namespace {
 template <typename T>
 int16_t Round(T x) {
   const T scaled = std::nearbyint(std::clamp(x, T(-2), T(2)) * T(32768));
+  // Finite samples near the largest float may overflow in the mix or the filter.
   return std::isnan(scaled) ? int16_t{0}
                             : static_cast<int16_t>(std::clamp(scaled, T(-32768), T(32767)));
 }
-
-template <typename T>
-T Finite(T x) {
-  return std::isfinite(x) ? x : T(0);
-}
-int32_t Finite(int32_t x) { return x; }
 
 }  // namespace
 
@@ -79,7 +78,7 @@ void PcmConverter::MixAndResample(const In* in, int64_t count, T scale,
     T sum = 0;
     for (int c = 0; c < channels; ++c) {
       const T weight = static_cast<T>(weights_[static_cast<size_t>(c)]);
-      if (weight != 0) sum += static_cast<T>(Finite(in[i * channels + c])) * scale * weight;
+      if (weight != 0) sum += static_cast<T>(in[i * channels + c]) * scale * weight;
     }
     mono[static_cast<size_t>(i)] = sum;
   }
@@ -123,7 +122,17 @@ void PcmConverter::ResampleS16(const int16_t* in, int64_t count, std::vector<int
   MixS16(frames.data(), static_cast<int64_t>(frames.size() / channels), out);
 }
 
-void PcmConverter::Push(const std::byte* frames, int64_t count, std::vector<int16_t>& out) {
+template <typename T>
+Status PcmConverter::PushFloats(const T* in, int64_t count,
+                                std::unique_ptr<Resampler<T>>& resampler,
+                                std::vector<int16_t>& out) {
+  const std::span<const T> samples(in, static_cast<size_t>(count * format_.channels()));
+  TESSERA_RETURN_IF_ERROR(CheckFinite(samples, format_.channels(), format_.sample_rate, frames_));
+  MixAndResample<T, T>(in, count, T(1), resampler, out);
+  return OkStatus();
+}
+
+Status PcmConverter::Push(const std::byte* frames, int64_t count, std::vector<int16_t>& out) {
   const bool copies = format_.sample_rate == kSampleRate && format_.channels() == 1;
   switch (format_.kind) {
     case SampleKind::kS16: {
@@ -148,14 +157,16 @@ void PcmConverter::Push(const std::byte* frames, int64_t count, std::vector<int1
       break;
     }
     case SampleKind::kF32:
-      MixAndResample<float, float>(reinterpret_cast<const float*>(frames), count, 1.0f,
-                                   resampler_f32_, out);
+      TESSERA_RETURN_IF_ERROR(
+          PushFloats(reinterpret_cast<const float*>(frames), count, resampler_f32_, out));
       break;
     case SampleKind::kF64:
-      MixAndResample<double, double>(reinterpret_cast<const double*>(frames), count, 1.0,
-                                     resampler_f64_, out);
+      TESSERA_RETURN_IF_ERROR(
+          PushFloats(reinterpret_cast<const double*>(frames), count, resampler_f64_, out));
       break;
   }
+  frames_ += count;
+  return OkStatus();
 }
 
 void PcmConverter::Flush(std::vector<int16_t>& out) {

@@ -50,16 +50,21 @@ class PcmSource {
   virtual Result<int64_t> Read(int64_t max_frames, std::byte* out) = 0;
 };
 
-// Any format to 16 kHz mono 16-bit. One thread. NaN and infinite samples are silence.
+// Any format to 16 kHz mono 16-bit. One thread.
 class PcmConverter {
  public:
   explicit PcmConverter(const PcmFormat& format);  // checked with CheckPcmFormat
 
-  // Appends to `out` what `count` interleaved frames yield.
-  void Push(const std::byte* frames, int64_t count, std::vector<int16_t>& out);
+  // Appends to `out` what `count` interleaved frames yield. data_loss, with the time, at the first
+  // sample of any channel that is NaN or infinite; nothing may be pushed afterwards.
+  Status Push(const std::byte* frames, int64_t count, std::vector<int16_t>& out);
   void Flush(std::vector<int16_t>& out);
 
  private:
+  // Frames of floats: CheckFinite(), then MixAndResample().
+  template <typename T>
+  Status PushFloats(const T* in, int64_t count, std::unique_ptr<Resampler<T>>& resampler,
+                    std::vector<int16_t>& out);
   template <typename In, typename T>
   void MixAndResample(const In* in, int64_t count, T scale,
                       std::unique_ptr<Resampler<T>>& resampler, std::vector<int16_t>& out);
@@ -69,6 +74,7 @@ class PcmConverter {
   void ResampleS16(const int16_t* in, int64_t count, std::vector<int16_t>& out);
 
   const PcmFormat format_;
+  int64_t frames_ = 0;  // pushed before
   std::vector<double> weights_;
   std::vector<int32_t> weights_q15_;
   std::vector<Resampler<int16_t>> resamplers_s16_;  // one a channel

@@ -47,12 +47,23 @@ TEST(AudioClip, RoundsFloatsAsFfmpeg) {
   EXPECT_EQ(FloatToSample(-0.6f * lsb), -1);
   EXPECT_EQ(FloatToSample(1.0f), 32767);
   EXPECT_EQ(FloatToSample(-1e30f), -32768);
-  EXPECT_EQ(FloatToSample(std::nanf("")), 0);
-  EXPECT_EQ(FloatToSample(std::numeric_limits<float>::infinity()), 0);
   const std::vector<float> x = {0.25f, -0.25f};
   std::vector<int16_t> out(2);
-  ASSERT_TRUE(AudioClip::FromSamples(std::span<const float>(x)).Read(0, out).ok());
+  const auto clip = AudioClip::FromSamples(std::span<const float>(x));
+  ASSERT_TRUE(clip.ok() && clip->Read(0, out).ok());
   EXPECT_EQ(out, (std::vector<int16_t>{8192, -8192}));
+}
+
+TEST(AudioClip, RefusesSamplesThatAreNoNumbers) {
+  std::vector<float> x(20000, std::numeric_limits<float>::max());
+  EXPECT_TRUE(AudioClip::FromSamples(std::span<const float>(x)).ok());
+  for (const float bad : {std::nanf(""), -std::nanf(""), HUGE_VALF, -HUGE_VALF}) {
+    x[17600] = bad;
+    const auto clip = AudioClip::FromSamples(std::span<const float>(x));
+    ASSERT_EQ(clip.status().code(), StatusCode::kDataLoss) << bad;
+    EXPECT_NE(clip.status().message().find("the sample at 1.100 s is "), std::string::npos)
+        << clip.status().message();
+  }
 }
 
 TEST(AudioClip, EmptyByDefault) {

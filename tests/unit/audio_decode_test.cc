@@ -1,6 +1,7 @@
 // Decoding: kinds of WAV built here, hostile input, options.
 #include "audio/decode.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -88,14 +89,41 @@ TEST(Decode, SampleKindsAtTheTargetRate) {
   EXPECT_EQ(Decoded(Wav({.tag = 7, .bits = 8}, Samples<uint8_t>({0xFF, 0x00}))), (V{0, -32124}));
 }
 
-TEST(Decode, NotANumberIsSilence) {
+std::string ErrorOf(const Bytes& bytes) {
+  const auto clip = DecodeMemory(bytes, NoFfmpeg());
+  EXPECT_EQ(clip.status().code(), StatusCode::kDataLoss) << clip.status().ToString();
+  return clip.status().message();
+}
+
+TEST(Decode, ASampleThatIsNoNumberIsAnError) {
   const float nan = std::nanf(""), inf = std::numeric_limits<float>::infinity();
-  EXPECT_EQ(Decoded(Wav({.tag = 3, .bits = 32}, Samples<float>({nan, inf, -inf, 0.25f}))),
-            (V{0, 0, 0, 8192}));
-  for (const int16_t x : Decoded(Wav({.tag = 3, .bits = 32, .rate = 8000},
-                                     Samples<float>(std::vector<float>(500, nan))))) {
-    ASSERT_EQ(x, 0);
+  // The second of two channels, behind the first block, with and without resampling.
+  for (const uint32_t rate : {16000u, 44100u}) {
+    std::vector<float> samples(2 * size_t{rate} * 3, 0.25f);
+    samples[2 * (size_t{rate} + rate / 10) + 1] = nan;
+    samples[2 * (size_t{rate} * 2)] = inf;
+    const WavHeader header{.tag = 3, .channels = 2, .bits = 32, .rate = rate};
+    EXPECT_THAT(ErrorOf(Wav(header, Samples(samples))),
+                testing::HasSubstr("the sample at 1.100 s is not a number (NaN)"));
+    // What is not wanted is not looked at.
+    DecodeOptions first_second = NoFfmpeg();
+    first_second.duration_seconds = 0.5;
+    EXPECT_EQ(Decoded(Wav(header, Samples(samples)), first_second).size(), 8000u);
   }
+  EXPECT_THAT(ErrorOf(Wav({.tag = 3, .bits = 32}, Samples<float>({0, -inf, nan}))),
+              testing::HasSubstr("the sample at 0.000 s is infinite"));
+  EXPECT_THAT(ErrorOf(Wav({.tag = 3, .bits = 64}, Samples<double>({0, 1e308, std::nan("")}))),
+              testing::HasSubstr("not a number"));
+}
+
+TEST(Decode, TheLargestFloatsAreSaturated) {
+  const float max = std::numeric_limits<float>::max();
+  EXPECT_EQ(Decoded(Wav({.tag = 3, .bits = 32}, Samples<float>({max, -max}))), (V{32767, -32768}));
+  // The filter overflows there, without a trap and without a sample out of range.
+  EXPECT_EQ(Decoded(Wav({.tag = 3, .bits = 32, .rate = 8000},
+                        Samples<float>(std::vector<float>(500, max))))
+                .size(),
+            1000u);
 }
 
 TEST(Decode, MixesToMonoAsFfmpeg) {
