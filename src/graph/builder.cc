@@ -28,8 +28,9 @@ ValueId GraphBuilder::Input(std::string name, DType dtype, Dims dims) {
   return id;
 }
 
-ValueId GraphBuilder::State(std::string name, DType dtype, Dims dims) {
-  const ValueId id = AddValue({std::move(name), ValueKind::kState, dtype, std::move(dims), {}, -1});
+ValueId GraphBuilder::State(std::string name, DType dtype, Dims dims, StateTraits traits) {
+  const ValueId id =
+      AddValue({std::move(name), ValueKind::kState, dtype, std::move(dims), {}, -1, traits});
   if (id != kNoValue) graph_.states_.push_back(id);
   return id;
 }
@@ -100,6 +101,27 @@ ValueId GraphBuilder::CachedAttention(std::string name, ValueId query, ValueId k
                                       AttentionAttributes attributes) {
   return AddNode(OpKind::kCachedAttention, std::move(name),
                  {query, key_cache, value_cache, index, length}, attributes);
+}
+
+ValueId GraphBuilder::Relu(std::string name, ValueId x) {
+  return AddNode(OpKind::kRelu, std::move(name), {x}, {});
+}
+
+ValueId GraphBuilder::Sigmoid(std::string name, ValueId x) {
+  return AddNode(OpKind::kSigmoid, std::move(name), {x}, {});
+}
+
+ValueId GraphBuilder::Magnitude(std::string name, ValueId x) {
+  return AddNode(OpKind::kMagnitude, std::move(name), {x}, {});
+}
+
+ValueId GraphBuilder::Slice(std::string name, ValueId x, SliceAttributes attributes) {
+  return AddNode(OpKind::kSlice, std::move(name), {x}, attributes);
+}
+
+ValueId GraphBuilder::Lstm(std::string name, ValueId x, ValueId weight_ih, ValueId weight_hh,
+                           ValueId bias, ValueId state) {
+  return AddNode(OpKind::kLstm, std::move(name), {x, weight_ih, weight_hh, bias, state}, {});
 }
 
 ValueId GraphBuilder::AddNode(OpKind op, std::string name, std::vector<ValueId> inputs,

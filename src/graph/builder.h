@@ -18,7 +18,7 @@ class GraphBuilder {
   explicit GraphBuilder(std::string graph_name);
 
   ValueId Input(std::string name, DType dtype, Dims dims);
-  ValueId State(std::string name, DType dtype, Dims dims);
+  ValueId State(std::string name, DType dtype, Dims dims, StateTraits traits = {});
   // `data` must stay valid while the graph lives: pass its owner (a mapped file, a tensor) to
   // KeepAlive.
   ValueId Constant(std::string name, View data);
@@ -40,6 +40,12 @@ class GraphBuilder {
   ValueId CacheWrite(std::string name, ValueId cache, ValueId rows, ValueId slot, ValueId position);
   ValueId CachedAttention(std::string name, ValueId query, ValueId key_cache, ValueId value_cache,
                           ValueId index, ValueId length, AttentionAttributes attributes);
+  ValueId Relu(std::string name, ValueId x);
+  ValueId Sigmoid(std::string name, ValueId x);
+  ValueId Magnitude(std::string name, ValueId x);
+  ValueId Slice(std::string name, ValueId x, SliceAttributes attributes);
+  ValueId Lstm(std::string name, ValueId x, ValueId weight_ih, ValueId weight_hh, ValueId bias,
+               ValueId state);
   // The general form behind the above.
   ValueId AddNode(OpKind op, std::string name, std::vector<ValueId> inputs,
                   OpAttributes attributes);

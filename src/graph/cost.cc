@@ -7,6 +7,10 @@ namespace {
 constexpr double kLayerNormOps = 7;  // mean, centre, square, sum, scale by 1/sigma, gamma, beta
 constexpr double kGeluOps = 5;
 constexpr double kSoftmaxOps = 5;  // scale, max, subtract, exp, divide
+constexpr double kSigmoidOps = 3;  // exp, add, divide
+constexpr double kMagnitudeOps = 4;
+// Of one cell: the sums of its four gates, three sigmoids, two tanh of five, four for the states.
+constexpr double kLstmCellOps = 4 + 3 * kSigmoidOps + 2 * 5 + 4;
 
 double Product(const Shape& shape) {
   double product = 1;
@@ -38,7 +42,18 @@ Result<double> NodeFlops(const Graph& graph, const Node& node, const DimBindings
     case OpKind::kGelu:
       return elements * kGeluOps;
     case OpKind::kAdd:
+    case OpKind::kRelu:
       return elements;
+    case OpKind::kSigmoid:
+      return elements * kSigmoidOps;
+    case OpKind::kMagnitude:
+      return elements * kMagnitudeOps;
+    case OpKind::kLstm: {
+      // The last row of the output costs nothing.
+      const double cells = Product({in[0][0], in[0][1], in[2][1]});
+      return cells * (8.0 * static_cast<double>(in[0][2] + in[2][1]) + kLstmCellOps +
+                      (node.inputs[3] != kNoValue ? 4 : 0));
+    }
     case OpKind::kAttention:
     case OpKind::kCachedAttention: {
       const auto heads =
@@ -52,6 +67,7 @@ Result<double> NodeFlops(const Graph& graph, const Node& node, const DimBindings
     }
     case OpKind::kGather:
     case OpKind::kCacheWrite:
+    case OpKind::kSlice:
       return 0.0;
   }
   return Internal("no cost rule for op " + std::to_string(static_cast<int>(node.op)));

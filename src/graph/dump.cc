@@ -34,6 +34,9 @@ std::string AttributesToString(const OpAttributes& attributes) {
     std::snprintf(text.data(), text.size(), " heads=%lld scale=%g%s",
                   static_cast<long long>(attention->num_heads), double{attention->scale},
                   attention->causal ? " causal" : "");
+  } else if (const auto* slice = std::get_if<SliceAttributes>(&attributes)) {
+    std::snprintf(text.data(), text.size(), " front=%lld back=%lld",
+                  static_cast<long long>(slice->front), static_cast<long long>(slice->back));
   }
   return text.data();
 }

@@ -178,6 +178,24 @@ Result<Tensor> RunDense(OpKind op, const OpAttributes& attributes, const std::ve
     case OpKind::kAdd:
       reference::Add(x(0), shape, x(1), in[1].shape, y);
       return out;
+    case OpKind::kRelu:
+      reference::Relu(x(0), in[0].size(), y);
+      return out;
+    case OpKind::kSigmoid:
+      reference::Sigmoid(x(0), in[0].size(), y);
+      return out;
+    case OpKind::kMagnitude:
+      reference::Magnitude(x(0), RowsOf(shape), shape.back() / 2, y);
+      return out;
+    case OpKind::kSlice: {
+      const int64_t row = NumElements(std::span(shape).subspan(1));
+      std::copy_n(x(0) + std::get<SliceAttributes>(attributes).front * row, out.size(), y);
+      return out;
+    }
+    case OpKind::kLstm:
+      reference::Lstm(x(0), {shape[0], shape[1], shape[2], in[2].shape[1]}, x(1), x(2), x(3), x(4),
+                      y);
+      return out;
     default:
       return Internal("no dense reference for " + std::string(OpName(op)));
   }

@@ -22,6 +22,16 @@ std::string_view OpName(OpKind op) {
       return "CacheWrite";
     case OpKind::kCachedAttention:
       return "CachedAttention";
+    case OpKind::kRelu:
+      return "Relu";
+    case OpKind::kSigmoid:
+      return "Sigmoid";
+    case OpKind::kMagnitude:
+      return "Magnitude";
+    case OpKind::kSlice:
+      return "Slice";
+    case OpKind::kLstm:
+      return "Lstm";
   }
   return "Unknown";
 }

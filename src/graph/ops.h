@@ -51,6 +51,22 @@ enum class OpKind : uint8_t {
   // copying it).
   // A token of length 0 gives zeros.
   kCachedAttention,
+  // x -> x:  max(x, 0); NaN stays NaN
+  kRelu,
+  // x -> x:  1 / (1 + exp(-x))
+  kSigmoid,
+  // x[…, 2 n] -> […, n]:  sqrt(x[i]^2 + x[n + i]^2), the magnitude of complex numbers whose real
+  // parts come first
+  kMagnitude,
+  // x[n, …] -> [n - front - back, …]:  the rows between the first `front` and the last `back`
+  kSlice,
+  // x[steps, batch, in], weight_ih[4 h, in], weight_hh[4 h, h], bias[4 h]?, state[2, batch, h] ->
+  // [steps + 1, batch, h]
+  // A recurrent layer over `steps`: the hidden state after each step, and as last row the cell
+  // state after the last step. `state` holds the hidden and the cell state before step 0, so the
+  // last two rows of the result are the state that continues it. Gates in the order input, forget,
+  // cell, output:  i, f, o = sigmoid(.), g = tanh(.), cell = f cell + i g, hidden = o tanh(cell).
+  kLstm,
 };
 
 struct Conv1dAttributes {
@@ -68,8 +84,12 @@ struct AttentionAttributes {
   bool causal = false;  // kAttention only
   bool operator==(const AttentionAttributes&) const = default;
 };
-using OpAttributes =
-    std::variant<std::monostate, Conv1dAttributes, LayerNormAttributes, AttentionAttributes>;
+struct SliceAttributes {
+  int64_t front = 0, back = 0;  // rows left out
+  bool operator==(const SliceAttributes&) const = default;
+};
+using OpAttributes = std::variant<std::monostate, Conv1dAttributes, LayerNormAttributes,
+                                  AttentionAttributes, SliceAttributes>;
 
 // "Linear", "CachedAttention", ...
 std::string_view OpName(OpKind op);

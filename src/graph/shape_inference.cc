@@ -238,6 +238,62 @@ Result<TypedDims> InferCachedAttention(const Operands& in, const OpAttributes& a
   return TypedDims{DType::kF32, in[0].dims};
 }
 
+Result<TypedDims> InferElementwise(const Operands& in) {
+  TESSERA_RETURN_IF_ERROR(in.CheckCount(1, 1));
+  TESSERA_RETURN_IF_ERROR(in.CheckFloat(0, "x"));
+  return TypedDims{DType::kF32, in[0].dims};
+}
+
+Result<TypedDims> InferMagnitude(const Operands& in) {
+  TESSERA_RETURN_IF_ERROR(in.CheckCount(1, 1));
+  TESSERA_RETURN_IF_ERROR(in.CheckFloat(0, "x"));
+  if (in[0].dims.empty() || !in[0].dims.back().IsConstant() || in[0].dims.back().add % 2 != 0) {
+    return in.Error("x", "an even last dimension", in[0]);
+  }
+  Dims dims = in[0].dims;
+  dims.back().add /= 2;
+  return TypedDims{DType::kF32, dims};
+}
+
+Result<TypedDims> InferSlice(const Operands& in, const OpAttributes& attributes) {
+  TESSERA_RETURN_IF_ERROR(in.CheckCount(1, 1));
+  TESSERA_ASSIGN_OR_RETURN(const auto slice, in.Attributes<SliceAttributes>(attributes));
+  TESSERA_RETURN_IF_ERROR(in.CheckFloat(0, "x"));
+  if (in[0].dims.empty()) return in.Error("x", "at least 1 dimension", in[0]);
+  for (const int64_t left_out : {slice.front, slice.back}) {
+    if (left_out < 0 || left_out > kMaxDimFactor) {
+      return in.Error("front and back", "0 to " + std::to_string(kMaxDimFactor),
+                      std::to_string(left_out));
+    }
+  }
+  Dims dims = in[0].dims;
+  dims[0].add -= slice.front + slice.back;
+  if (dims[0].IsConstant() && dims[0].add < 0) {
+    return in.Error("x", "at least " + std::to_string(slice.front + slice.back) + " rows", in[0]);
+  }
+  return TypedDims{DType::kF32, dims};
+}
+
+Result<TypedDims> InferLstm(const Operands& in) {
+  TESSERA_RETURN_IF_ERROR(in.CheckCount(3, 5));
+  if (!in.Has(4)) return in.Error("input 4", "a state", "none");
+  TESSERA_RETURN_IF_ERROR(in.CheckFloatOfRank(0, "x", 3));
+  TESSERA_RETURN_IF_ERROR(in.CheckFloatOfRank(2, "weight_hh", 2));
+  const Dim &steps = in[0].dims[0], &batch = in[0].dims[1], &width = in[0].dims[2];
+  const Dim& hidden = in[2].dims[1];
+  if (!hidden.IsConstant() || hidden.add < 1 || hidden.add > kMaxDimFactor ||
+      in[2].dims[0] != Dim(4 * hidden.add)) {
+    return in.Error("weight_hh", "[4 h, h] with h >= 1", in[2]);
+  }
+  const Dim gates = 4 * hidden.add;
+  TESSERA_RETURN_IF_ERROR(in.CheckFloatDims(1, "weight_ih", {gates, width}));
+  if (in.Has(3)) TESSERA_RETURN_IF_ERROR(in.CheckFloatDims(3, "bias", {gates}));
+  TESSERA_RETURN_IF_ERROR(in.CheckFloatDims(4, "state", {2, batch, hidden}));
+  Dim rows = steps;
+  rows.add += 1;
+  return TypedDims{DType::kF32, {rows, batch, hidden}};
+}
+
 }  // namespace
 
 Result<TypedDims> InferOutput(OpKind op, const std::vector<const Value*>& inputs,
@@ -252,11 +308,17 @@ Result<TypedDims> InferOutput(OpKind op, const std::vector<const Value*>& inputs
       return InferAttention(in, attributes);
     case OpKind::kCachedAttention:
       return InferCachedAttention(in, attributes);
+    case OpKind::kSlice:
+      return InferSlice(in, attributes);
     case OpKind::kLinear:
     case OpKind::kGelu:
     case OpKind::kAdd:
     case OpKind::kGather:
     case OpKind::kCacheWrite:
+    case OpKind::kRelu:
+    case OpKind::kSigmoid:
+    case OpKind::kMagnitude:
+    case OpKind::kLstm:
       break;
   }
   TESSERA_RETURN_IF_ERROR(in.CheckNoAttributes(attributes));
@@ -269,11 +331,14 @@ Result<TypedDims> InferOutput(OpKind op, const std::vector<const Value*>& inputs
       return InferGather(in);
     case OpKind::kCacheWrite:
       return InferCacheWrite(in);
-    case OpKind::kGelu: {
-      TESSERA_RETURN_IF_ERROR(in.CheckCount(1, 1));
-      TESSERA_RETURN_IF_ERROR(in.CheckFloat(0, "x"));
-      return TypedDims{DType::kF32, in[0].dims};
-    }
+    case OpKind::kMagnitude:
+      return InferMagnitude(in);
+    case OpKind::kLstm:
+      return InferLstm(in);
+    case OpKind::kGelu:
+    case OpKind::kRelu:
+    case OpKind::kSigmoid:
+      return InferElementwise(in);
     default:
       return in.Error("op", "a known op", std::to_string(static_cast<int>(op)));
   }

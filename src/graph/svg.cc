@@ -35,8 +35,14 @@ Colours ColoursOf(OpKind op) {
       return {"#cffafe", "#155e75"};
     case OpKind::kLayerNorm:
       return {"#f3e8ff", "#6b21a8"};
+    case OpKind::kLstm:
+      return {"#fae8ff", "#86198f"};
     case OpKind::kGelu:
+    case OpKind::kRelu:
+    case OpKind::kSigmoid:
+    case OpKind::kMagnitude:
       return {"#dcfce7", "#166534"};
+    case OpKind::kSlice:
     case OpKind::kAdd:
       return {"#f1f5f9", "#334155"};
     case OpKind::kAttention:

@@ -32,6 +32,10 @@ struct KernelTable {
   decltype(&AttendBlock) attend_block;
   decltype(&CachedAttention) cached_attention;
   void (*add)(const float*, const float*, int64_t, float*);
+  void (*relu)(const float*, int64_t, float*);
+  void (*sigmoid)(const float*, int64_t, float*);
+  void (*magnitude)(const float*, const float*, int64_t, float*);
+  void (*lstm_cells)(const float*, int64_t, float*, float*);
 };
 
 // Of CurrentIsa().
@@ -40,12 +44,14 @@ const KernelTable& Kernels();
 void FillLinearRef(KernelTable& table);
 void FillRowsRef(KernelTable& table);
 void FillAttentionRef(KernelTable& table);
+void FillElementwiseRef(KernelTable& table);
 
 // Each puts the functions of `isa` in the table and returns true, or returns false when the build
 // lacks that target.
 bool FillLinearSimd(Isa isa, KernelTable& table);
 bool FillRowsSimd(Isa isa, KernelTable& table);
 bool FillAttentionSimd(Isa isa, KernelTable& table);
+bool FillElementwiseSimd(Isa isa, KernelTable& table);
 
 }  // namespace tessera::kernels
 

@@ -58,11 +58,12 @@ struct State {
       FillLinearRef(entry.table);
       FillRowsRef(entry.table);
       FillAttentionRef(entry.table);
+      FillElementwiseRef(entry.table);
       entry.usable = CpuRuns(isa);
 #if defined(TESSERA_HAVE_HIGHWAY)
       if (entry.usable && isa != Isa::kScalar) {
         entry.usable = FillLinearSimd(isa, entry.table) && FillRowsSimd(isa, entry.table) &&
-                       FillAttentionSimd(isa, entry.table);
+                       FillAttentionSimd(isa, entry.table) && FillElementwiseSimd(isa, entry.table);
       }
 #endif
       if (entry.usable) best = i;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <limits>
 #include <numbers>
 
 namespace tessera::onnx {
@@ -103,6 +104,20 @@ Status Lowering::LowerNode(const Node& node) {
     case OpKind::kAdd:
       EmitResult(node.outputs[0], "Add", {ReadF32(node.inputs[0]), ReadF32(node.inputs[1])});
       return OkStatus();
+    case OpKind::kRelu:
+      LowerElementwise(node, "Relu");
+      return OkStatus();
+    case OpKind::kSigmoid:
+      LowerElementwise(node, "Sigmoid");
+      return OkStatus();
+    case OpKind::kMagnitude:
+      LowerMagnitude(node);
+      return OkStatus();
+    case OpKind::kSlice:
+      LowerSlice(node);
+      return OkStatus();
+    case OpKind::kLstm:
+      return LowerLstm(node);
     case OpKind::kAttention:
       LowerAttention(node);
       return OkStatus();
@@ -162,6 +177,23 @@ void Lowering::LowerGelu(const Node& node) {
   } else {
     EmitResult(output, "Mul", halves);
   }
+}
+
+void Lowering::LowerElementwise(const Node& node, std::string_view op_type) {
+  const ValueId input = node.inputs[0], output = node.outputs[0];
+  if (OnlyChannelsFirst(input)) {
+    channels_first_[output] = Emit(op_type, {channels_first_.at(input)});
+  } else {
+    EmitResult(output, op_type, {ReadF32(input)});
+  }
+}
+
+void Lowering::LowerSlice(const Node& node) {
+  const auto& slice = std::get<SliceAttributes>(node.attributes);
+  // A negative end counts from the back; the largest one means the end.
+  const int64_t end = slice.back > 0 ? -slice.back : std::numeric_limits<int64_t>::max();
+  EmitResult(node.outputs[0], "Slice",
+             {ReadF32(node.inputs[0]), Int64s({slice.front}), Int64s({end}), Int64s({0})});
 }
 
 void Lowering::LowerGather(const Node& node) {

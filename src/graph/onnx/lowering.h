@@ -31,6 +31,14 @@ class Lowering {
   void LowerLinear(const Node& node);
   void LowerConv1d(const Node& node);
   void LowerGelu(const Node& node);
+  // Relu and Sigmoid: ONNX's own op, in the layout of the input.
+  void LowerElementwise(const Node& node, std::string_view op_type);
+  void LowerMagnitude(const Node& node);
+  void LowerSlice(const Node& node);
+  Status LowerLstm(const Node& node);
+  // A constant of LSTM gates [4 h, …] in ONNX's order input, output, forget, cell, with a leading
+  // dimension of 1, then `zeros` zeros.
+  Result<Name> LstmWeight(ValueId id, int64_t zeros);
   void LowerGather(const Node& node);
   void LowerCacheWrite(const Node& node);
   void LowerAttention(const Node& node);

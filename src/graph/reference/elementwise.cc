@@ -12,6 +12,23 @@ void Gelu(const float* x, int64_t n, float* y) {
   }
 }
 
+void Relu(const float* x, int64_t n, float* y) {
+  for (int64_t i = 0; i < n; ++i) y[i] = x[i] < 0.0f ? 0.0f : x[i];
+}
+
+void Sigmoid(const float* x, int64_t n, float* y) {
+  for (int64_t i = 0; i < n; ++i) y[i] = static_cast<float>(1.0 / (1.0 + std::exp(-double{x[i]})));
+}
+
+void Magnitude(const float* x, int64_t rows, int64_t n, float* y) {
+  for (int64_t row = 0; row < rows; ++row, x += 2 * n, y += n) {
+    for (int64_t i = 0; i < n; ++i) {
+      const double re = x[i], im = x[n + i];
+      y[i] = static_cast<float>(std::sqrt(re * re + im * im));
+    }
+  }
+}
+
 void Add(const float* a, std::span<const int64_t> a_shape, const float* b,
          std::span<const int64_t> b_shape, float* y) {
   int64_t n = 1;

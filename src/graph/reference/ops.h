@@ -57,6 +57,22 @@ void CachedAttention(const float* query, const float* key_cache, const float* va
                      const int32_t* index, const int32_t* length, const CachedAttentionSizes& sizes,
                      float scale, float* y);
 
+// y[n] = max(x, 0) and 1 / (1 + exp(-x)). y may be x.
+void Relu(const float* x, int64_t n, float* y);
+void Sigmoid(const float* x, int64_t n, float* y);
+
+// y[rows, n] = sqrt(x[row, i]^2 + x[row, n + i]^2) for x[rows, 2 * n].
+void Magnitude(const float* x, int64_t rows, int64_t n, float* y);
+
+struct LstmSizes {
+  int64_t steps, batch, in, hidden;
+};
+// x[steps, batch, in], weight_ih[4 * hidden, in], weight_hh[4 * hidden, hidden], bias[4 * hidden]
+// or null, state[2, batch, hidden] -> y[steps + 1, batch, hidden]. The states stay f64 from step to
+// step.
+void Lstm(const float* x, const LstmSizes& sizes, const float* weight_ih, const float* weight_hh,
+          const float* bias, const float* state, float* y);
+
 // out[i] = table[ids[i]] for rows of row_bytes bytes.
 void Gather(const void* table, size_t row_bytes, const int32_t* ids, int64_t n, void* out);
 

@@ -63,6 +63,9 @@ class Lowering {
   Status LowerGather(const Node& n);
   Status LowerCacheWrite(const Node& n);
   Status LowerAdd(const Node& n);
+  Status LowerElementwise(const Node& n);
+  Status LowerSlice(const Node& n);
+  Status LowerLstm(const Node& n);
   Result<kernels::LayerNormWeights> NormWeightsOf(const Node& n);
   Result<Activations> Prepare(ValueId x, Precision precision, const PlanSize& rows);
   kernels::PackedLinear* AddLinear(std::vector<kernels::LinearSource> sources, Precision precision);
@@ -279,6 +282,14 @@ Status Lowering::LowerNode(int index) {
       return LowerCacheWrite(n);
     case OpKind::kCachedAttention:
       return LowerCachedAttention(n);
+    case OpKind::kRelu:
+    case OpKind::kSigmoid:
+    case OpKind::kMagnitude:
+      return LowerElementwise(n);
+    case OpKind::kSlice:
+      return LowerSlice(n);
+    case OpKind::kLstm:
+      return LowerLstm(n);
   }
   return Unimplemented("no CPU kernel for " + std::string(OpName(n.op)));
 }
@@ -568,6 +579,77 @@ Status Lowering::LowerCachedAttention(const Node& n) {
   plan_.attention_bytes =
       std::max<int64_t>(plan_.attention_bytes,
                         static_cast<int64_t>(kernels::CachedAttentionScratchFloats(capacity) * 4));
+  plan_.steps.push_back({std::move(step), n.name});
+  return OkStatus();
+}
+
+Status Lowering::LowerElementwise(const Node& n) {
+  const PlanSize rows = RowsOfValue(n.outputs[0]);
+  Chain(rows);
+  const Rows in = Use(n.inputs[0]);
+  Emit(rows, n.name, ElementwiseOp{n.op, in, NewRows(n.outputs[0])});
+  return OkStatus();
+}
+
+// A part of the rows is an array of its own that begins further on.
+Status Lowering::LowerSlice(const Node& n) {
+  const ValueId y = n.outputs[0];
+  if (IsOutput(y)) return Unimplemented("a Slice as output of the graph");
+  if (graph_.value(y).dims.size() < 2) return Unimplemented("Slice of a vector");
+  Rows rows = Materialised(n.inputs[0]);
+  int64_t row_count = std::get<SliceAttributes>(n.attributes).front;
+  const Dims& dims = graph_.value(y).dims;
+  for (size_t i = 1; i + 1 < dims.size(); ++i) {
+    if (!dims[i].IsConstant()) return Unimplemented("Slice of rows of a size that varies");
+    row_count *= dims[i].add;
+  }
+  rows.column += row_count * rows.ld;
+  rows_[y] = rows;
+  return OkStatus();
+}
+
+Status Lowering::LowerLstm(const Node& n) {
+  const ValueId x = n.inputs[0], y = n.outputs[0];
+  const auto constant = [&](size_t i) {
+    return n.inputs[i] == kNoValue || graph_.value(n.inputs[i]).kind == ValueKind::kConstant;
+  };
+  if (!constant(1) || !constant(2) || !constant(3))
+    return Unimplemented("Lstm weights must be constants");
+  const auto data = [&](size_t i) {
+    return n.inputs[i] == kNoValue ? View{} : graph_.value(n.inputs[i]).data;
+  };
+  LstmStep step;
+  step.hidden = ColumnsOf(y);
+  step.steps = ToPlanDim(graph_.value(x).dims[0]);
+  step.batch = ToPlanDim(graph_.value(x).dims[1]);
+  if (!rows_.contains(n.inputs[4]))
+    return Unimplemented("the state of an Lstm must be an f32 input or a node's result");
+  // The input's part of all gates at once, as one matrix product.
+  const PlanSize rows = RowsOfValue(x);
+  const Precision precision = PrecisionOf(n);
+  LinearOp product;
+  product.weights = AddLinear({{data(1), data(3)}}, precision);
+  Chain(rows);
+  if (precision == Precision::kF32 && !norm_of_.contains(x)) {
+    product.direct = true;
+    product.in = Use(x);
+  } else {
+    TESSERA_ASSIGN_OR_RETURN(product.activations, Prepare(x, precision, rows));
+  }
+  const int step_index = static_cast<int>(plan_.steps.size());
+  allocations_.push_back({.rows = rows,
+                          .columns = 4 * step.hidden,
+                          .first_step = step_index,
+                          .last_step = step_index + 1});
+  step.gates = {.offset = static_cast<int64_t>(allocations_.size()) - 1,
+                .ld = 4 * step.hidden,
+                .columns = 4 * step.hidden};
+  product.out = step.gates;
+  Emit(rows, n.name + " input", std::move(product));
+  CloseChain();
+  step.state = Use(n.inputs[4]);
+  step.weights = AddLinear({{data(2), View{}}}, Precision::kF32);
+  step.out = NewRows(y);
   plan_.steps.push_back({std::move(step), n.name});
   return OkStatus();
 }

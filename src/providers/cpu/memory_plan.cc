@@ -34,6 +34,10 @@ void VisitRows(MicroOp& op, const Read& read, const Write& write) {
                           read(o.in);
                           write(o.out);
                         },
+                        [&](ElementwiseOp& o) {
+                          read(o.in);
+                          write(o.out);
+                        },
                         [&](AddOp& o) {
                           read(o.a);
                           read(o.b);
@@ -153,6 +157,8 @@ void PlanMemory(Plan& plan, const std::vector<Allocation>& allocations) {
     } else if (auto* attention = std::get_if<AttentionStep>(&step.step)) {
       for (Rows* rows : {&attention->query, &attention->key, &attention->value, &attention->out})
         resolve(nullptr, *rows);
+    } else if (auto* lstm = std::get_if<LstmStep>(&step.step)) {
+      for (Rows* rows : {&lstm->gates, &lstm->state, &lstm->out}) resolve(nullptr, *rows);
     } else if (auto* cached = std::get_if<CachedAttentionStep>(&step.step)) {
       for (Rows* rows : {&cached->query, &cached->out}) resolve(nullptr, *rows);
     }

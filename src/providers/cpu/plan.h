@@ -86,6 +86,10 @@ struct LayerNormOp {
 struct GeluOp {
   Rows in, out;
 };
+struct ElementwiseOp {
+  OpKind op;  // kRelu, kSigmoid, kMagnitude (in has twice the columns of out)
+  Rows in, out;
+};
 // out = a + b, where row r of `a` meets row r % b_rows of `b`.
 struct AddOp {
   Rows a, b, out;
@@ -105,7 +109,8 @@ struct CacheWriteOp {
 };
 
 struct MicroOp {
-  std::variant<PrepareOp, Im2ColOp, LinearOp, LayerNormOp, GeluOp, AddOp, GatherOp, CacheWriteOp>
+  std::variant<PrepareOp, Im2ColOp, LinearOp, LayerNormOp, GeluOp, ElementwiseOp, AddOp, GatherOp,
+               CacheWriteOp>
       op;
   std::string node;  // for traces and reports
   bool needs_barrier =
@@ -138,8 +143,17 @@ struct CachedAttentionStep {
   int64_t num_heads = 1, head_dim = 0;
   float scale = 1;
 };
+// The recurrence of an Lstm. Workers share the batch; one row's steps follow each other.
+struct LstmStep {
+  Rows gates;  // the input's part of the gates [steps * batch, 4 * hidden]; overwritten
+  Rows state;  // [2 * batch, hidden]
+  Rows out;    // [(steps + 1) * batch, hidden]
+  PlanDim steps, batch;
+  int64_t hidden = 0;
+  const kernels::PackedLinear* weights = nullptr;  // weight_hh, always f32: its errors add up
+};
 struct Step {
-  std::variant<ChainStep, AttentionStep, CachedAttentionStep> step;
+  std::variant<ChainStep, AttentionStep, CachedAttentionStep, LstmStep> step;
   std::string name;
 };
 

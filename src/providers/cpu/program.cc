@@ -119,6 +119,8 @@ Status CpuProgram::Run(ExecutionContext& context, StateStore* states, const RunB
         RunChain(run, *chain, worker);
       } else if (const auto* attention = std::get_if<AttentionStep>(&step)) {
         RunAttention(run, *attention, worker);
+      } else if (const auto* lstm = std::get_if<LstmStep>(&step)) {
+        RunLstm(run, *lstm, worker);
       } else {
         RunCachedAttention(run, std::get<CachedAttentionStep>(step), worker);
       }

@@ -2,6 +2,7 @@
 
 #include "kernels/cached_attention.h"
 #include "kernels/conv1d.h"
+#include "kernels/elementwise.h"
 #include "kernels/gather.h"
 #include "kernels/gelu.h"
 #include "kernels/layer_norm.h"
@@ -159,6 +160,24 @@ class BlockRunner {
   void Do(const GeluOp& op) {
     for (int64_t r = row_begin_; r < row_end_; ++r)
       kernels::Gelu(At(op.in, r), op.in.columns, At(op.out, r));
+  }
+  void Do(const ElementwiseOp& op) {
+    const int64_t n = op.out.columns;
+    for (int64_t r = row_begin_; r < row_end_; ++r) {
+      const float* x = At(op.in, r);
+      float* y = At(op.out, r);
+      switch (op.op) {
+        case OpKind::kRelu:
+          kernels::Relu(x, n, y);
+          break;
+        case OpKind::kSigmoid:
+          kernels::Sigmoid(x, n, y);
+          break;
+        default:
+          kernels::Magnitude(x, x + n, n, y);
+          break;
+      }
+    }
   }
   void Do(const AddOp& op) {
     const int64_t b_rows = Evaluate(op.b_rows, run_.symbols);
