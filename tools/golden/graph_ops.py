@@ -122,5 +122,33 @@ index = i32(rng.integers(0, 3, (4, 4)))
 length = i32([4, 1, 0, 3])
 case("cached_attention_paged", "CachedAttention", [q, kc, vc, index, length], cached(q, kc, vc, index, length, 3, 0.6), num_heads=3, scale=0.6, causal=0)
 
+x = np.concatenate([f(30, scale=3), np.array([0, 60, -60, -1e-3, 90], np.float32)])
+case("relu", "Relu", [x], np.maximum(wide(x), 0))
+case("sigmoid", "Sigmoid", [x], 1 / (1 + np.exp(-wide(x))))
+x = f(2, 3, 10)
+case("magnitude", "Magnitude", [x], np.hypot(wide(x)[..., :5], wide(x)[..., 5:]))
+x = f(6, 2, 3)
+for front, back in [(0, 0), (1, 0), (0, 1), (2, 3), (6, 0)]:
+    case(f"slice_{front}_{back}", "Slice", [x], wide(x)[front : 6 - back], front=front, back=back)
+
+
+def lstm(x, w_ih, w_hh, bias, state):
+    h, c = wide(state)
+    rows = []
+    for x_t in wide(x):
+        gates = x_t @ wide(w_ih).T + h @ wide(w_hh).T + (0 if bias is None else bias)
+        i, f, g, o = np.split(gates, 4, axis=-1)
+        i, f, o = (1 / (1 + np.exp(-v)) for v in (i, f, o))
+        c = f * c + i * np.tanh(g)
+        h = o * np.tanh(c)
+        rows.append(h)
+    return np.stack(rows + [c])
+
+
+x, w_ih, w_hh, state = f(5, 2, 4), f(12, 4), f(12, 3), f(2, 2, 3)
+b = f(12)
+case("lstm", "Lstm", [x, w_ih, w_hh, b, state], lstm(x, w_ih, w_hh, b, state))
+case("lstm_plain", "Lstm", [x[:1, :1], w_ih, w_hh, None, state[:, :1]], lstm(x[:1, :1], w_ih, w_hh, None, state[:, :1]))
+
 with open(sys.argv[1], "w", encoding="ascii") as out:
     out.write("\n".join(lines) + "\n")
