@@ -162,6 +162,7 @@ Result<ZipMember> ReadMember(ByteReader& directory, Bytes bytes) {
 // Overlapping members are how a small archive unpacks to a huge one.
 Status CheckNoOverlap(const std::vector<ZipMember>& members, uint64_t directory_offset) {
   std::vector<std::pair<uint64_t, uint64_t>> ranges;
+  ranges.reserve(members.size());
   for (const ZipMember& member : members)
     ranges.emplace_back(member.offset, member.compressed_size);
   std::sort(ranges.begin(), ranges.end());
