@@ -52,6 +52,19 @@ inline constexpr ValueId kNoValue = -1;  // an optional input that is absent
 
 enum class ValueKind : uint8_t { kInput, kConstant, kState, kNode };
 
+// How a state is written and read; a provider may choose its layout by it.
+enum class StateUse : uint8_t {
+  kRows,         // any rows at any time
+  kWholeKeys,    // each slot is written whole (positions 0, 1, ... of one slot by one CacheWrite),
+                 // then only read, as keys
+  kWholeValues,  // the same, as values
+};
+struct StateTraits {
+  StateUse use = StateUse::kRows;
+  int64_t num_heads = 1;  // the heads that a row of d columns consists of
+  bool operator==(const StateTraits&) const = default;
+};
+
 struct Value {
   std::string name;  // unique in the graph
   ValueKind kind = ValueKind::kNode;
@@ -59,6 +72,7 @@ struct Value {
   Dims dims;
   View data;              // constants only
   int32_t producer = -1;  // index of the node that writes it; -1 unless kind == kNode
+  StateTraits state;      // states only
 };
 
 struct Node {

@@ -61,9 +61,10 @@ Result<Graph> BuildWhisperEncoder(const WhisperConfig& c, const WhisperWeights& 
   // A window shorter than the model's 30 s uses the first rows of the position table.
   const ValueId rows = b.Input("position_ids", DType::kI32, {Dim("positions")});
   const ValueId table = b.Constant("positions", w.encoder_positions);
+  const ValueId positions = b.Gather("position_rows", table, rows);
   x = l.ConvGelu("conv1", x, w.conv1, 1);
   x = l.ConvGelu("conv2", x, w.conv2, 2);
-  x = b.Add("embed", x, b.Gather("position_rows", table, rows));
+  x = b.Add("embed", x, positions);
   const AttentionAttributes heads = HeadAttributes(c.audio_width, c.num_audio_heads, false);
   for (size_t i = 0; i < w.encoder_layers.size(); ++i) {
     const WhisperEncoderLayer& layer = w.encoder_layers[i];
@@ -90,8 +91,10 @@ Result<Graph> BuildWhisperCrossKv(const WhisperConfig& c, const WhisperWeights& 
   for (size_t i = 0; i < w.decoder_layers.size(); ++i) {
     const AttentionWeights& cross = w.decoder_layers[i].cross;
     const std::string p = LayerName(i), n = std::to_string(i);
-    const ValueId keys = b.State("cross_key." + n, DType::kF32, cache);
-    const ValueId values = b.State("cross_value." + n, DType::kF32, cache);
+    const ValueId keys =
+        b.State("cross_key." + n, DType::kF32, cache, {StateUse::kWholeKeys, c.num_text_heads});
+    const ValueId values =
+        b.State("cross_value." + n, DType::kF32, cache, {StateUse::kWholeValues, c.num_text_heads});
     const ValueId k = l.Linear(p + "cross_key", x, cross.key);
     const ValueId v = l.Linear(p + "cross_value", x, cross.value);
     b.UpdateState(keys, b.CacheWrite(p + "cross_key_write", keys, k, slot, position));
@@ -125,8 +128,10 @@ Result<Graph> BuildWhisperDecoder(const WhisperConfig& c, const WhisperWeights& 
     const std::string p = LayerName(i), s = std::to_string(i);
     const ValueId self_keys = b.State("self_key." + s, DType::kF32, self_cache);
     const ValueId self_values = b.State("self_value." + s, DType::kF32, self_cache);
-    const ValueId cross_keys = b.State("cross_key." + s, DType::kF32, cross_cache);
-    const ValueId cross_values = b.State("cross_value." + s, DType::kF32, cross_cache);
+    const ValueId cross_keys = b.State("cross_key." + s, DType::kF32, cross_cache,
+                                       {StateUse::kWholeKeys, c.num_text_heads});
+    const ValueId cross_values = b.State("cross_value." + s, DType::kF32, cross_cache,
+                                         {StateUse::kWholeValues, c.num_text_heads});
 
     ValueId h = l.Norm(p + "attention_norm", x, layer.attention_norm);
     ValueId q = l.Linear(p + "query", h, layer.attention.query);
@@ -148,6 +153,25 @@ Result<Graph> BuildWhisperDecoder(const WhisperConfig& c, const WhisperWeights& 
   x = b.Gather("output_rows", l.Norm("norm", x, w.decoder_norm), outputs);
   b.Output("logits", b.Linear("logits", x, embedding));
   return b.Build();
+}
+
+Result<Graph> BuildWhisperStage(std::string_view stage, const WhisperConfig& c,
+                                const WhisperWeights& w) {
+  if (stage == "encoder") return BuildWhisperEncoder(c, w);
+  if (stage == "cross_kv") return BuildWhisperCrossKv(c, w);
+  if (stage == "decoder") return BuildWhisperDecoder(c, w);
+  return InvalidArgument("no stage \"" + std::string(stage) +
+                         "\"; Whisper has encoder, cross_kv and decoder");
+}
+
+DimBindings SingleTokenDims(const Graph& stage, const WhisperConfig& c) {
+  DimBindings dims;
+  for (const std::string& symbol : stage.Symbols()) {
+    dims[symbol] = symbol == "positions" ? c.num_audio_positions
+                   : symbol == "history" ? c.num_text_positions
+                                         : 1;
+  }
+  return dims;
 }
 
 }  // namespace tessera

@@ -14,6 +14,9 @@
 #ifndef TESSERA_MODELS_WHISPER_STAGES_H_
 #define TESSERA_MODELS_WHISPER_STAGES_H_
 
+#include <array>
+#include <string_view>
+
 #include "graph/graph.h"
 #include "models/whisper/weights.h"
 
@@ -22,6 +25,16 @@ namespace tessera {
 Result<Graph> BuildWhisperEncoder(const WhisperConfig& config, const WhisperWeights& weights);
 Result<Graph> BuildWhisperCrossKv(const WhisperConfig& config, const WhisperWeights& weights);
 Result<Graph> BuildWhisperDecoder(const WhisperConfig& config, const WhisperWeights& weights);
+
+// The three by name, for tools. kInvalidArgument for another name.
+inline constexpr std::array<std::string_view, 3> kWhisperStages = {"encoder", "cross_kv",
+                                                                   "decoder"};
+Result<Graph> BuildWhisperStage(std::string_view stage, const WhisperConfig& config,
+                                const WhisperWeights& weights);
+
+// Sizes for every symbol of a stage: one window of 30 s, one row, one token a call, room for the
+// longest history. What a compiler for fixed shapes gets, and what a cost is estimated for.
+DimBindings SingleTokenDims(const Graph& stage, const WhisperConfig& config);
 
 }  // namespace tessera
 

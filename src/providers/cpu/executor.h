@@ -33,6 +33,7 @@ struct RunState {
 void RunChain(const RunState& run, const ChainStep& chain, int worker);
 void RunAttention(const RunState& run, const AttentionStep& step, int worker);
 void RunLstm(const RunState& run, const LstmStep& step, int worker);
+void RunPackState(const RunState& run, const PackStateStep& step, int worker);
 void RunCachedAttention(const RunState& run, const CachedAttentionStep& step, int worker);
 
 // First element of `rows` at row `row`; `block_begin` is the row at which the chain's scratch

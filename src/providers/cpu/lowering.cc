@@ -15,6 +15,8 @@ namespace {
 
 using kernels::Precision;
 
+constexpr int64_t kMaxWidenedTable = 1 << 20;  // elements
+
 // A Linear to pack once all are known; sources are views into the graph's constants.
 struct PackJob {
   std::vector<kernels::LinearSource> sources;
@@ -350,9 +352,14 @@ ValueId Lowering::FuseEpilogue(int index, LinearOp& op, const PlanSize& rows) {
   if (const int add = SoleConsumer(y, OpKind::kAdd); add >= 0) {
     const Node& n = node(add);
     const ValueId other = n.inputs[0] == y ? n.inputs[1] : n.inputs[0];
-    // The residual must be there already, with one row for each of ours.
-    if (rows_.contains(other) && RowsOfValue(other) == rows && ColumnsOf(other) == ColumnsOf(y)) {
+    // The residual must be there already, with one row for each of ours or fewer that repeat.
+    const PlanSize other_rows = RowsOfValue(other);
+    const bool repeats = other_rows.size() < rows.size() &&
+                         std::equal(other_rows.rbegin(), other_rows.rend(), rows.rbegin());
+    if (rows_.contains(other) && (other_rows == rows || repeats) &&
+        ColumnsOf(other) == ColumnsOf(y)) {
       op.residual = Use(other);
+      if (repeats) op.residual_rows = other_rows;
       done_[add] = true;
       y = n.outputs[0];
     }
@@ -481,6 +488,12 @@ Status Lowering::LowerGather(const Node& n) {
     return Unimplemented("Gather needs a 2-D table and ids that are a graph input");
   if (graph_.value(table).kind == ValueKind::kConstant) {
     op.table = graph_.value(table).data;
+    // Small tables (positions) are read row after row: widened once, a gather is a copy.
+    if (op.table.dtype != DType::kF32 && op.table.size() <= kMaxWidenedTable) {
+      TESSERA_ASSIGN_OR_RETURN(Tensor widened, ToF32Tensor(op.table));
+      op.table = widened.ViewOf();
+      plan_.constants.push_back(std::move(widened));
+    }
   } else {
     op.rows = Materialised(table);
   }
@@ -508,6 +521,12 @@ Status Lowering::LowerCacheWrite(const Node& n) {
   plan_.bounds.push_back({op.slot, 0, {dims[0]}});
   plan_.bounds.push_back({op.position, 0, {dims[1]}});
   const PlanSize rows = RowsOfValue(n.inputs[1]);
+  if (graph_.value(graph_.states()[op.state]).state.use != StateUse::kRows) {
+    const Rows in = Materialised(n.inputs[1]);
+    plan_.whole_writes.push_back({op.slot, op.position});
+    plan_.steps.push_back({PackStateStep{in, rows, op.state, op.slot}, n.name});
+    return OkStatus();
+  }
   Chain(rows);
   op.in = Use(n.inputs[1]);
   Emit(rows, n.name, std::move(op));
@@ -561,6 +580,8 @@ Status Lowering::LowerCachedAttention(const Node& n) {
   step.length = InputIndex(n.inputs[4]);
   if (step.key_state < 0 || step.value_state < 0 || step.index < 0 || step.length < 0)
     return Unimplemented("CachedAttention needs states and indices that are graph inputs");
+  const auto use = [&](int state) { return graph_.value(graph_.states()[state]).state.use; };
+  step.packed = use(step.key_state) == StateUse::kWholeKeys;
   step.tokens = RowsOfValue(n.inputs[0]);
   step.index_is_table = graph_.value(n.inputs[3]).dims.size() == 2;
   if (step.index_is_table) step.table_width = ToPlanDim(graph_.value(n.inputs[3]).dims[1]);
@@ -569,6 +590,9 @@ Status Lowering::LowerCachedAttention(const Node& n) {
   step.scale = attributes.scale;
   if (step.head_dim % 16 != 0 || step.head_dim > kernels::kMaxHeadDim)
     return Unimplemented("attention heads of " + std::to_string(step.head_dim) + " columns");
+  if (step.packed != (use(step.value_state) == StateUse::kWholeValues) ||
+      (step.packed && step.index_is_table))
+    return Unimplemented("keys and values must both be whole states, read by slot");
   const std::vector<PlanDim>& dims = plan_.states[step.key_state].dims;
   PlanDim high = step.index_is_table ? step.table_width : dims[1];
   high.add += 1;
@@ -576,9 +600,10 @@ Status Lowering::LowerCachedAttention(const Node& n) {
   plan_.bounds.push_back({step.length, 1, {high}});
   step.out = NewRows(n.outputs[0]);
   const int64_t capacity = Evaluate(dims[1], plan_.max_symbols);
-  plan_.attention_bytes =
-      std::max<int64_t>(plan_.attention_bytes,
-                        static_cast<int64_t>(kernels::CachedAttentionScratchFloats(capacity) * 4));
+  plan_.attention_bytes = std::max<int64_t>(
+      plan_.attention_bytes,
+      static_cast<int64_t>(step.packed ? kernels::AttendScratchBytes(kBlockRows, step.head_dim)
+                                       : kernels::CachedAttentionScratchFloats(capacity) * 4));
   plan_.steps.push_back({std::move(step), n.name});
   return OkStatus();
 }

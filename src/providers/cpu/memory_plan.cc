@@ -159,6 +159,8 @@ void PlanMemory(Plan& plan, const std::vector<Allocation>& allocations) {
         resolve(nullptr, *rows);
     } else if (auto* lstm = std::get_if<LstmStep>(&step.step)) {
       for (Rows* rows : {&lstm->gates, &lstm->state, &lstm->out}) resolve(nullptr, *rows);
+    } else if (auto* pack = std::get_if<PackStateStep>(&step.step)) {
+      resolve(nullptr, pack->in);
     } else if (auto* cached = std::get_if<CachedAttentionStep>(&step.step)) {
       for (Rows* rows : {&cached->query, &cached->out}) resolve(nullptr, *rows);
     }

@@ -77,6 +77,7 @@ struct LinearOp {
   Activations activations;
   kernels::Activation activation = kernels::Activation::kNone;
   Rows residual;
+  PlanSize residual_rows;  // when fewer than ours: row r meets row r % residual_rows
   Rows out;
 };
 struct LayerNormOp {
@@ -133,11 +134,19 @@ struct AttentionStep {
   bool causal = false;
   kernels::Precision precision = kernels::Precision::kF32;
 };
+// Writes a slot of a state that is only read whole, in the attention kernel's own form.
+struct PackStateStep {
+  Rows in;
+  PlanSize rows;
+  int state = -1;
+  int slot = -1;  // graph input
+};
 struct CachedAttentionStep {
   Rows query, out;
   PlanSize tokens;
   int key_state = -1, value_state = -1;
   int index = -1, length = -1;  // graph inputs
+  bool packed = false;          // states of PackStateStep
   bool index_is_table = false;
   PlanDim table_width;
   int64_t num_heads = 1, head_dim = 0;
@@ -153,7 +162,7 @@ struct LstmStep {
   const kernels::PackedLinear* weights = nullptr;  // weight_hh, always f32: its errors add up
 };
 struct Step {
-  std::variant<ChainStep, AttentionStep, CachedAttentionStep, LstmStep> step;
+  std::variant<ChainStep, AttentionStep, CachedAttentionStep, LstmStep, PackStateStep> step;
   std::string name;
 };
 
@@ -162,6 +171,11 @@ struct IndexBound {
   int input = 0;
   int64_t low = 0;
   PlanSize high;
+};
+
+// A CacheWrite of a whole slot: one slot, positions 0, 1, 2, ...
+struct WholeWrite {
+  int slot = 0, position = 0;  // graph inputs
 };
 
 // A graph input, output or state [slots, capacity, d].
@@ -176,6 +190,7 @@ struct Plan {
   std::vector<InputSpec> inputs, outputs, states;
   std::vector<Step> steps;
   std::vector<IndexBound> bounds;
+  std::vector<WholeWrite> whole_writes;
   int64_t arena_bytes = 0;
   int64_t scratch_bytes = 0;     // largest chain
   int64_t activation_bytes = 0;  // largest chain

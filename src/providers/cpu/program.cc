@@ -76,6 +76,13 @@ Status CpuProgram::Bind(const RunBindings& bindings, StateStore* states, RunStat
     TESSERA_RETURN_IF_ERROR(BindShape(spec, it->view.shape, it->view.dtype, run.symbols));
     run.outputs.push_back(it->view.data);
   }
+  for (const WholeWrite& write : plan_.whole_writes) {
+    const int64_t rows = Evaluate(plan_.inputs[write.slot].dims[0], run.symbols);
+    for (int64_t i = 0; i < rows; ++i)
+      if (run.Ids(write.slot)[i] != run.Ids(write.slot)[0] || run.Ids(write.position)[i] != i)
+        return InvalidArgument(plan_.inputs[write.position].name +
+                               ": expected one slot and positions from 0 upwards");
+  }
   for (const IndexBound& bound : plan_.bounds) {
     int64_t count = 1;
     for (const PlanDim& dim : plan_.inputs[bound.input].dims) count *= Evaluate(dim, run.symbols);
@@ -90,6 +97,19 @@ Status CpuProgram::Bind(const RunBindings& bindings, StateStore* states, RunStat
       return InvalidArgument(plan_.inputs[bound.input].name + ": expected values in " +
                              std::to_string(bound.low) + ".." + std::to_string(limit - 1) +
                              ", found " + std::to_string(low < bound.low ? low : high));
+  }
+  for (const Step& step : plan_.steps) {
+    const auto* attention = std::get_if<CachedAttentionStep>(&step.step);
+    if (attention == nullptr || !attention->packed) continue;
+    const CacheState& keys = *run.states[attention->key_state];
+    const int64_t tokens = Evaluate(attention->tokens, run.symbols);
+    for (int64_t t = 0; t < tokens; ++t) {
+      const int32_t slot = run.Ids(attention->index)[t], length = run.Ids(attention->length)[t];
+      if (keys.written[slot] != length)
+        return InvalidArgument(
+            plan_.inputs[attention->length].name + ": slot " + std::to_string(slot) + " holds " +
+            std::to_string(keys.written[slot]) + " rows, found " + std::to_string(length));
+    }
   }
   return OkStatus();
 }
@@ -121,6 +141,8 @@ Status CpuProgram::Run(ExecutionContext& context, StateStore* states, const RunB
         RunAttention(run, *attention, worker);
       } else if (const auto* lstm = std::get_if<LstmStep>(&step)) {
         RunLstm(run, *lstm, worker);
+      } else if (const auto* pack = std::get_if<PackStateStep>(&step)) {
+        RunPackState(run, *pack, worker);
       } else {
         RunCachedAttention(run, std::get<CachedAttentionStep>(step), worker);
       }

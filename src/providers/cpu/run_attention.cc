@@ -50,7 +50,57 @@ constexpr int64_t kMaxGroup = 8;
 
 }  // namespace
 
+void RunPackState(const RunState& run, const PackStateStep& step, int worker) {
+  CacheState& state = *run.states[step.state];
+  const int64_t rows = Evaluate(step.rows, run.symbols);
+  const int64_t slot = run.Ids(step.slot)[0];
+  const Range heads = ShareOf(state.traits.num_heads, worker, run.num_workers);
+  const auto pack =
+      state.traits.use == StateUse::kWholeKeys ? &kernels::PackKeys : &kernels::PackValues;
+  for (int64_t head = heads.begin; head < heads.end; ++head)
+    pack(state.precision,
+         RowPointer(run, step.in, 0, 0, run.workers[worker]) + head * state.head_dim(), step.in.ld,
+         rows, state.head_dim(), state.Head(slot, head));
+  if (worker == 0) state.written[slot] = rows;
+}
+
+namespace {
+
+// All neighbouring tokens of one window in one call: keys and values stream once for all of them.
+void RunPackedAttention(const RunState& run, const CachedAttentionStep& step, int worker) {
+  const int64_t tokens = Evaluate(step.tokens, run.symbols);
+  const int32_t* index = run.Ids(step.index);
+  CacheState& keys = *run.states[step.key_state];
+  CacheState& values = *run.states[step.value_state];
+  WorkerMemory& memory = run.workers[worker];
+  auto group_end = [&](int64_t t) {
+    int64_t end = t + 1;
+    while (end < tokens && end - t < kBlockRows && index[end] == index[t]) ++end;
+    return end;
+  };
+  int64_t groups = 0;
+  for (int64_t t = 0; t < tokens; t = group_end(t)) ++groups;
+  const Range share = ShareOf(groups * step.num_heads, worker, run.num_workers);
+  int64_t task = 0;
+  for (int64_t t = 0; t < tokens && task < share.end; t = group_end(t), task += step.num_heads) {
+    const int64_t first = std::max(share.begin - task, int64_t{0});
+    const int64_t last = std::min(share.end - task, step.num_heads);
+    for (int64_t head = first; head < last; ++head) {
+      const kernels::PackedKeysValues kv{keys.precision, step.head_dim, keys.written[index[t]],
+                                         keys.Head(index[t], head), values.Head(index[t], head)};
+      const int64_t column = head * step.head_dim;
+      kernels::AttendBlock(kv, RowPointer(run, step.query, t, 0, memory) + column, step.query.ld,
+                           group_end(t) - t, {.scale = step.scale},
+                           RowPointer(run, step.out, t, 0, memory) + column, step.out.ld,
+                           memory.attention.data());
+    }
+  }
+}
+
+}  // namespace
+
 void RunCachedAttention(const RunState& run, const CachedAttentionStep& step, int worker) {
+  if (step.packed) return RunPackedAttention(run, step, worker);
   const int64_t tokens = Evaluate(step.tokens, run.symbols);
   const int32_t* index = run.Ids(step.index);
   const int32_t* length = run.Ids(step.length);

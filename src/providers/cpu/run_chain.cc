@@ -149,8 +149,24 @@ class BlockRunner {
       n_begin = panels.begin * kernels::kPanelColumns;
       n_end = std::min(op.weights->n, panels.end * kernels::kPanelColumns);
     }
-    if (n_begin < n_end)
-      kernels::LinearRows(*op.weights, in, rows(), n_begin, n_end, epilogue, out);
+    if (n_begin >= n_end) return;
+    if (op.residual_rows.empty())
+      return kernels::LinearRows(*op.weights, in, rows(), n_begin, n_end, epilogue, out);
+    // The residual repeats: one call for each run of its rows.
+    const int64_t period = Evaluate(op.residual_rows, run_.symbols);
+    const auto element =
+        static_cast<int64_t>(DTypeSize(kernels::ActivationDType(op.weights->precision)));
+    for (int64_t row = begin_; row < end_;) {
+      const int64_t count = std::min(end_ - row, period - row % period);
+      kernels::LinearInput part = in;
+      part.data = static_cast<const char*>(in.data) + (row - begin_) * in.ld * element;
+      if (part.row_scale != nullptr) part.row_scale += row - begin_;
+      kernels::LinearEpilogue shifted = epilogue;
+      shifted.residual = At(op.residual, row % period);
+      kernels::LinearRows(*op.weights, part, count, n_begin, n_end, shifted,
+                          {.data = At(op.out, row), .ld = op.out.ld});
+      row += count;
+    }
   }
 
   void Do(const LayerNormOp& op) {

@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include "kernels/attention.h"
+
 namespace tessera::cpu {
 
 Result<std::unique_ptr<CpuStateStore>> CpuStateStore::Create(std::span<const Graph* const> graphs,
@@ -21,6 +23,22 @@ Result<std::unique_ptr<CpuStateStore>> CpuStateStore::Create(std::span<const Gra
         continue;
       }
       CacheState state{.slots = shape[0], .capacity = shape[1], .d = shape[2]};
+      state.traits = value.state;
+      state.precision = options.precision;
+      if (state.packed()) {
+        if (state.traits.num_heads < 1 || state.d % state.traits.num_heads != 0)
+          return InvalidArgument(value.name + ": " + std::to_string(state.d) + " columns are not " +
+                                 std::to_string(state.traits.num_heads) + " heads");
+        state.head_bytes =
+            state.traits.use == StateUse::kWholeKeys
+                ? kernels::PackedKeysBytes(state.precision, state.head_dim(), state.capacity)
+                : kernels::PackedValuesBytes(state.precision, state.head_dim(), state.capacity);
+        state.data = AlignedBuffer(state.head_bytes *
+                                   static_cast<size_t>(state.slots * state.traits.num_heads));
+        state.written.resize(static_cast<size_t>(state.slots));
+        store->states_.emplace(value.name, std::move(state));
+        continue;
+      }
       state.dtype = options.precision == kernels::Precision::kF32 ? DType::kF32 : DType::kBF16;
       const size_t bytes = static_cast<size_t>(NumElements(shape)) * DTypeSize(state.dtype);
       state.data = AlignedBuffer(bytes);
