@@ -28,9 +28,12 @@ struct Stage {
   std::unique_ptr<ExecutionContext> context;
 };
 
-Stage Compile(const CpuProvider& provider, Result<Graph> graph, const CompileOptions& options) {
+Stage Compile(const CpuProvider& provider, Result<Graph> graph, CompileOptions options) {
   TESSERA_CHECK(graph.ok());
   Stage s{std::move(graph).value(), nullptr, nullptr};
+  options.linear_precision = [&](const std::string& node) {
+    return WhisperLinearPrecision(s.graph.name(), node, options.precision);
+  };
   Result<std::unique_ptr<Program>> program = provider.Compile(s.graph, options);
   TESSERA_CHECK(program.ok());
   s.program = std::move(program).value();

@@ -64,13 +64,17 @@ class Stages {
   }
   const WhisperConfig& config() const { return files_.config; }
 
-  Tensor Encode(const View& mel) {
+  Tensor Encode(const View& mel, kernels::Precision precision = kernels::Precision::kF32) {
     const WhisperConfig& c = files_.config;
     Result<Graph> graph = BuildWhisperEncoder(c, files_.weights);
     EXPECT_TRUE(graph.ok());
     CpuProvider provider(2);
     CompileOptions options;
     options.max_dims = {{"batch", 1}, {"positions", c.num_audio_positions}};
+    options.precision = precision;
+    options.linear_precision = [&](const std::string& node) {
+      return WhisperLinearPrecision(graph->name(), node, precision);
+    };
     auto program = provider.Compile(*graph, options);
     EXPECT_TRUE(program.ok()) << program.status().ToString();
     auto context = (*program)->NewContext();
@@ -222,6 +226,35 @@ TEST_P(WhisperStagesTest, AgreeWithOpenaiWhisper) {
     RecordProperty("logits_difference", std::to_string(worst));
   }
   EXPECT_GT(recordings, 0);
+}
+
+// The fast paths keep the direction of the features, over all positions that hold sound.
+TEST(WhisperPrecisionTest, FastEncodersKeepTheFeatures) {
+  Result<std::string> models = ModelsFolder();
+  ASSERT_TRUE(models.ok());
+  const std::string model_path = *models + "/whisper-base";
+  if (!fs::exists(model_path)) GTEST_SKIP() << "no model in " << model_path;
+  Stages stages(model_path);
+  for (const char* name : {"jfk", "VOiCES_sp0307"}) {
+    SCOPED_TRACE(name);
+    Result<WeightFile> golden = OpenSafetensors(
+        std::string(TESSERA_SOURCE_DIR) + "/tests/golden/whisper_mel/" + name + ".mel.safetensors");
+    ASSERT_TRUE(golden.ok()) << golden.status().ToString();
+    const View mel = golden->weights().begin()->second.view;
+    const Tensor exact = stages.Encode(mel);
+    const int64_t count = mel.shape[0] / 2 * stages.config().audio_width;
+    for (kernels::Precision precision : {kernels::Precision::kBf16, kernels::Precision::kInt8}) {
+      const Tensor fast = stages.Encode(mel, precision);
+      double dot = 0, a = 0, b = 0;
+      for (int64_t i = 0; i < count; ++i) {
+        const double x = exact.As<float>()[i], y = fast.As<float>()[i];
+        dot += x * y;
+        a += x * x;
+        b += y * y;
+      }
+      EXPECT_GE(dot / std::sqrt(a * b), 0.999) << kernels::PrecisionName(precision);
+    }
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, WhisperStagesTest,

@@ -38,7 +38,11 @@ Result<std::shared_ptr<const WhisperModel>> WhisperModel::Load(
   const CompileOptions stage_options = model->StageOptions(kMaxWindows, kMaxRows);
   // A provider packs weights in its own form; the file's pages would count as our memory on top.
   auto compile = [&](const Graph& graph) {
-    Result<std::unique_ptr<Program>> program = model->provider_->Compile(graph, stage_options);
+    CompileOptions own = stage_options;
+    own.linear_precision = [&](const std::string& node) {
+      return WhisperLinearPrecision(graph.name(), node, options.precision);
+    };
+    Result<std::unique_ptr<Program>> program = model->provider_->Compile(graph, own);
     files.weights.release_pages();
     return program;
   };

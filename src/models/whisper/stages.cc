@@ -174,4 +174,11 @@ DimBindings SingleTokenDims(const Graph& stage, const WhisperConfig& c) {
   return dims;
 }
 
+kernels::Precision WhisperLinearPrecision(std::string_view stage, std::string_view node,
+                                          kernels::Precision precision) {
+  const bool delicate =
+      stage == "whisper.encoder" && (node.starts_with("conv") || node.starts_with("layers.0."));
+  return precision == kernels::Precision::kInt8 && delicate ? kernels::Precision::kBf16 : precision;
+}
+
 }  // namespace tessera

@@ -18,6 +18,7 @@
 #include <string_view>
 
 #include "graph/graph.h"
+#include "kernels/linear.h"
 #include "models/whisper/weights.h"
 
 namespace tessera {
@@ -35,6 +36,12 @@ Result<Graph> BuildWhisperStage(std::string_view stage, const WhisperConfig& con
 // Sizes for every symbol of a stage: one window of 30 s, one row, one token a call, room for the
 // longest history. What a compiler for fixed shapes gets, and what a cost is estimated for.
 DimBindings SingleTokenDims(const Graph& stage, const WhisperConfig& config);
+
+// The precision of one linear layer of a stage when the stage runs in `precision`. In int8 the
+// encoder's convolutions and first layer stay in bf16: they cost 8 % of its work and most of its
+// error (docs/accuracy.md: cosine to f32 0.998 with them in int8, 0.9993 without).
+kernels::Precision WhisperLinearPrecision(std::string_view stage, std::string_view node,
+                                          kernels::Precision precision);
 
 }  // namespace tessera
 
