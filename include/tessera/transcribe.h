@@ -32,8 +32,23 @@ enum class TranscribeTask {
   kTranslate,   // English text, multilingual models only
 };
 
+enum class TranscribeMode {
+  kAuto,        // at present kSequential
+  kSequential,  // openai-whisper's walk: a window begins where the text of the last one ended
+  // Windows are cut where nobody speaks, before any is decoded, and several are decoded at a time:
+  // much faster. Every window is held to the same rules (temperatures, thresholds, timestamps,
+  // prompts), but knows nothing of the text before it: condition_on_previous_text has no effect,
+  // initial_prompt goes before every window, and stretches without speech are not decoded at all.
+  kBatched,
+};
+
+inline constexpr int kMaxBatchSize = 64;
+
 struct TranscribeOptions {
   TranscribeTask task = TranscribeTask::kTranscribe;
+  TranscribeMode mode = TranscribeMode::kAuto;
+  int batch_size =
+      8;  // windows decoded at a time in kBatched, 1..64; the text does not depend on it
   std::string
       language;  // code ("de") or English name ("german"); empty: detected from the first 30 s
 
@@ -84,6 +99,19 @@ struct TranscribeCallbacks {
   std::function<void(std::string_view code, double probability)> on_language;  // when detected
 };
 
+// As TranscribeCallbacks, for several recordings; `index` is a recording's place in the list.
+struct BatchCallbacks {
+  // `seconds_total` is of the recordings opened so far, `num_opened` of them; the rest is unknown.
+  std::function<void(int num_done, int num_opened, double seconds_done, double seconds_total)>
+      on_progress;
+  // In order within a recording; those of several recordings may alternate.
+  std::function<void(int index, const Segment& segment)> on_segment;
+  std::function<void(int index, std::string_view code, double probability)> on_language;
+  // Once for each recording, when it is complete: its transcript, or why there is none. Not for
+  // recordings that a stop request left unopened.
+  std::function<void(int index, Result<Transcript> transcript)> on_transcript;
+};
+
 // Interleaved samples without a header, little-endian.
 struct PcmFormat {
   enum class Encoding { kS16, kF32 };
@@ -118,6 +146,12 @@ class Transcriber {
                                    const TranscribeOptions& options = {},
                                    const TranscribeCallbacks& callbacks = {},
                                    std::stop_token stop = {});
+  // Many recordings; in kBatched mode they share one stream of windows, so that short ones fill the
+  // batch too. A recording that cannot be read does not disturb the others. `raw`: the files are
+  // bare samples. The Status is about the options and the model alone.
+  Status TranscribeFiles(std::span<const std::string> paths, const TranscribeOptions& options,
+                         const BatchCallbacks& callbacks, std::stop_token stop = {},
+                         const std::optional<PcmFormat>& raw = std::nullopt);
 
  private:
   struct Impl;

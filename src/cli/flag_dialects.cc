@@ -37,6 +37,8 @@ constexpr std::string_view kLinesNeedWords =
 constexpr Flag kOwnFlags[] = {
     {"--model", Kind::kValue, "model"},
     {"--model-dir", Kind::kValue, "model-dir"},
+    {"--mode", Kind::kValue, "mode"},
+    {"--batch-size", Kind::kValue, "batch-size"},
     {"--device", Kind::kValue, "device"},
     {"--require-npu", Kind::kSwitch, "require-npu"},
     {"--precision", Kind::kValue, "precision"},

@@ -62,20 +62,18 @@ std::string ProgressLine(int index, int count, const std::string& name, double d
   return (left + shown + right).substr(0, static_cast<size_t>(std::max(width - 1, 1)));
 }
 
-void Progress::BeginFile(int index, int count, std::string name) {
+void Progress::SetFile(int index, int count, std::string name) {
+  if (index_ == 0) start_ = std::chrono::steady_clock::now();
   index_ = index;
   count_ = count;
   name_ = std::move(name);
-  file_start_ = std::chrono::steady_clock::now();
-  last_draw_ = {};
-  Update(0, 0);
 }
 
 void Progress::Update(double done, double total) {
   const auto now = std::chrono::steady_clock::now();
   if (!enabled_ || (drawn_ && now - last_draw_ < kRedraw)) return;
   last_draw_ = now;
-  Draw(ProgressLine(index_, count_, name_, done, total, Seconds(now - file_start_),
+  Draw(ProgressLine(index_, count_, name_, done, total, Seconds(now - start_),
                     TerminalWidth(StandardStream::kError)));
 }
 

@@ -24,8 +24,9 @@ class Progress {
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
-  void BeginFile(int index, int count, std::string name);
-  // Seconds of audio.
+  // The file that the line names. Time is counted from the first one on.
+  void SetFile(int index, int count, std::string name);
+  // Seconds of audio, of all files.
   void Update(double done, double total);
   // A line of text in place of the bar, for work without a measure.
   void Message(const std::string& text);
@@ -38,7 +39,7 @@ class Progress {
   const bool enabled_;
   int index_ = 0, count_ = 0;
   std::string name_;
-  std::chrono::steady_clock::time_point file_start_, last_draw_;
+  std::chrono::steady_clock::time_point start_, last_draw_;
   bool drawn_ = false;
 };
 

@@ -1,11 +1,12 @@
 // `tessera transcribe`: the batch around the library's Transcriber.
+#include <cctype>
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <optional>
-#include <span>
+#include <stop_token>
 
 #include "base/atomic_file.h"
 #include "base/file.h"
@@ -24,9 +25,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// Bare samples are read whole: 4 GiB is 37 hours of 16 kHz 16-bit mono.
-constexpr uint64_t kMaxRawBytes = uint64_t{4} << 30;
-
 double SecondsSince(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
@@ -43,6 +41,18 @@ const char* PrecisionName(Precision precision) {
       return "int8";
   }
   return "";
+}
+
+// Whether `message` names `what` already, as a word of its own. Most errors of files do.
+bool Mentions(std::string_view message, std::string_view what) {
+  const auto is_name = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0; };
+  for (size_t at = message.find(what); at != std::string_view::npos;
+       at = message.find(what, at + 1)) {
+    const size_t end = at + what.size();
+    if ((at == 0 || !is_name(message[at - 1])) && (end == message.size() || !is_name(message[end])))
+      return true;
+  }
+  return false;
 }
 
 std::string DisplayName(const std::string& path) { return path == "-" ? "stdin" : path; }
@@ -80,9 +90,14 @@ class Batch {
  private:
   bool Plan();
   bool LoadModel();
-  void TranscribeOne(size_t index);
-  Result<Transcript> Transcribe(const std::string& path, bool* language_found);
-  void WriteOutputs(const std::string& base, FileReport* report);
+  void TranscribeAll();
+  void DetectLanguage(size_t index);
+  void OnSegment(size_t index, const Segment& segment);
+  void OnTranscript(size_t index, Result<Transcript> transcript);
+  void WriteOutputs(size_t index, FileReport* report);
+  // Text for stdout, where files appear in the order they were given: what comes early is held.
+  void Emit(size_t index, const std::string& text);
+  void BeginHead();
   void Fail(const std::string& what, const Status& status, ExitCode code);
   void Note(const std::string& text);
   int Finish();
@@ -95,6 +110,11 @@ class Batch {
   std::vector<InputFile> files_;
   std::vector<std::string> bases_;  // of the results, as files_
   std::optional<Transcriber> transcriber_;
+  std::stop_source stop_;          // an interrupt, or stdout is gone
+  size_t head_ = 0;                // the file whose text goes to stdout
+  std::vector<std::string> held_;  // text of those behind it
+  std::vector<bool> complete_;
+  Clock::time_point last_complete_;
   Summary summary_;
   ExitCode code_ = kExitOk;
 };
@@ -200,87 +220,63 @@ bool Batch::LoadModel() {
   return true;
 }
 
-Result<Transcript> Batch::Transcribe(const std::string& path, bool* language_found) {
-  // Ends this file without ending the batch: the language was all that was asked for, or stdout is
-  // gone.
-  std::stop_source file_stop;
-  std::stop_callback forward(interrupt_.token(), [&] { file_stop.request_stop(); });
-  TranscribeCallbacks callbacks;
-  callbacks.on_progress = [&](double done, double total) { progress_.Update(done, total); };
-  callbacks.on_segment = [&](const Segment& segment) {
-    if (!live_) {
-      if (options_.timestamps && !options_.quiet && !options_.json && options_.output_dir != "-") {
-        progress_.Clear();
-        out_.Line(SegmentLine(segment, true));
-      }
-      return;
-    }
-    const std::string line = SegmentLine(segment, options_.timestamps);
-    if (segment.text.empty() || line.empty()) return;
-    progress_.Clear();
-    out_.Line(line);
-    if (!out_.status().ok()) file_stop.request_stop();
-  };
-  callbacks.on_language = [&](std::string_view code, double probability) {
-    if (options_.detect_language_only) {
-      char text[64];
-      std::snprintf(text, sizeof(text), "%.*s %.4f", static_cast<int>(code.size()), code.data(),
-                    probability);
-      progress_.Clear();
-      if (!options_.json) out_.Line(files_.size() > 1 ? path + ": " + text : text);
-      *language_found = true;
-      file_stop.request_stop();
-    }
-  };
-  if (!options_.raw)
-    return transcriber_->TranscribeFile(path, options_.transcribe, callbacks,
-                                        file_stop.get_token());
-  Result<std::string> bytes = ReadFile(path == "-" ? "/dev/stdin" : path, kMaxRawBytes);
-  if (!bytes.ok()) return std::move(bytes).status();
-  return transcriber_->TranscribePcm(std::as_bytes(std::span<const char>(*bytes)), *options_.raw,
-                                     options_.transcribe, callbacks, file_stop.get_token());
-}
-
 // Results of an interrupted file get ".partial" in their name, so that --skip-existing does not
 // take them for whole.
-void Batch::WriteOutputs(const std::string& base, FileReport* report) {
+void Batch::WriteOutputs(size_t index, FileReport* report) {
   for (const TranscriptFormat format : options_.formats) {
     if (options_.output_dir == "-") {
-      out_.Write(FormatTranscript(report->transcript, format));
+      Emit(index, FormatTranscript(report->transcript, format));
       continue;
     }
-    const std::string path = base + (report->transcript.cancelled ? ".partial." : ".") +
+    const std::string path = bases_[index] + (report->transcript.cancelled ? ".partial." : ".") +
                              std::string(TranscriptFormatName(format));
-    Status status = WriteFileAtomically(path, FormatTranscript(report->transcript, format));
-    if (!status.ok()) {
-      report->status = std::move(status).AddContext("could not write " + path);
-      return;
-    }
+    report->status = WriteFileAtomically(path, FormatTranscript(report->transcript, format));
+    if (!report->status.ok()) return;
     report->outputs.push_back(path);
   }
 }
 
-void Batch::TranscribeOne(size_t index) {
-  const std::string& path = files_[index].path;
-  if (live_ && files_.size() > 1)
-    out_.Line((index > 0 ? "\n==> " : "==> ") + DisplayName(path) + " <==");
-  progress_.BeginFile(static_cast<int>(index) + 1, static_cast<int>(files_.size()),
-                      DisplayName(path));
+void Batch::Emit(size_t index, const std::string& text) {
+  if (index != head_) {
+    held_[index] += text;
+    return;
+  }
+  progress_.Clear();
+  out_.Write(text);
+}
+
+void Batch::BeginHead() {
+  const std::string name = DisplayName(files_[head_].path);
+  progress_.SetFile(static_cast<int>(head_) + 1, static_cast<int>(files_.size()), name);
+  std::string text;
+  if (live_ && files_.size() > 1) text = (head_ > 0 ? "\n==> " : "==> ") + name + " <==\n";
+  text += held_[head_];
+  held_[head_].clear();
+  if (!text.empty()) Emit(head_, text);
+}
+
+void Batch::OnSegment(size_t index, const Segment& segment) {
+  if (live_) {
+    const std::string line = SegmentLine(segment, options_.timestamps);
+    if (!segment.text.empty() && !line.empty()) Emit(index, line + "\n");
+  } else if (options_.timestamps && !options_.quiet && !options_.json &&
+             options_.output_dir != "-") {
+    Emit(index, SegmentLine(segment, true) + "\n");
+  }
+  if (!out_.status().ok()) stop_.request_stop();
+}
+
+void Batch::OnTranscript(size_t index, Result<Transcript> transcript) {
+  const std::string name = DisplayName(files_[index].path);
   FileReport report;
-  report.path = path;
-  const Clock::time_point start = Clock::now();
-  bool language_found = false;
-  Result<Transcript> transcript = Transcribe(path, &language_found);
-  report.seconds = SecondsSince(start);
+  report.path = files_[index].path;
+  // Files of one stream overlap: each counts from when the one before it was complete.
+  report.seconds = SecondsSince(last_complete_);
+  last_complete_ = Clock::now();
   progress_.Clear();
   if (transcript.ok()) {
     report.transcript = std::move(*transcript);
-    if (language_found) {
-      report.transcript.cancelled = interrupt_.interrupted();
-    } else if (options_.detect_language_only && !report.transcript.cancelled && !options_.json) {
-      out_.Line((files_.size() > 1 ? path + ": " : "") + report.transcript.language);
-    }
-    if (!options_.detect_language_only) WriteOutputs(bases_[index], &report);
+    if (!options_.detect_language_only) WriteOutputs(index, &report);
   } else {
     report.status = std::move(transcript).status();
   }
@@ -294,14 +290,73 @@ void Batch::TranscribeOne(size_t index) {
       std::string kept;
       for (const std::string& output : report.outputs)
         kept += (kept.empty() ? "; kept in " : ", ") + output;
-      Note(DisplayName(path) + ": interrupted after " +
-           std::to_string(report.transcript.segments.size()) + " segments" + kept);
+      Note(name + ": interrupted after " + std::to_string(report.transcript.segments.size()) +
+           " segments" + kept);
     }
   } else {
     ++summary_.failed;
-    Fail(DisplayName(path), report.status, ExitCodeForFile(report.status));
+    Fail(Mentions(report.status.message(), name) ? "" : name, report.status,
+         ExitCodeForFile(report.status));
   }
-  if (options_.json) out_.Line(FileJson(report));
+  if (options_.json) Emit(index, FileJson(report) + "\n");
+  if (!out_.status().ok()) stop_.request_stop();
+
+  complete_[index] = true;
+  while (head_ < files_.size() && complete_[head_]) {
+    if (++head_ < files_.size()) BeginHead();
+  }
+}
+
+void Batch::TranscribeAll() {
+  BatchCallbacks callbacks;
+  callbacks.on_progress = [&](int, int num_opened, double done, double total) {
+    // Files that nobody has opened yet are taken to be as long as the others.
+    progress_.Update(done, total * static_cast<double>(files_.size()) / num_opened);
+  };
+  callbacks.on_segment = [&](int index, const Segment& segment) {
+    OnSegment(static_cast<size_t>(index), segment);
+  };
+  callbacks.on_transcript = [&](int index, Result<Transcript> transcript) {
+    OnTranscript(static_cast<size_t>(index), std::move(transcript));
+  };
+  std::vector<std::string> paths;
+  for (const InputFile& file : files_) paths.push_back(file.path);
+  BeginHead();
+  const Status status = transcriber_->TranscribeFiles(paths, options_.transcribe, callbacks,
+                                                      stop_.get_token(), options_.raw);
+  if (!status.ok()) Fail("", status, ExitCodeForFile(status));
+}
+
+// The language alone: each file ends as soon as it is known.
+void Batch::DetectLanguage(size_t index) {
+  TranscribeOptions options = options_.transcribe;
+  options.mode = TranscribeMode::kSequential;
+  const std::string prefix = files_.size() > 1 ? files_[index].path + ": " : "";
+  std::stop_source file_stop;
+  const std::stop_callback forward(stop_.get_token(), [&] { file_stop.request_stop(); });
+  bool found = false;
+  BatchCallbacks callbacks;
+  callbacks.on_language = [&](int, std::string_view code, double probability) {
+    char text[64];
+    std::snprintf(text, sizeof(text), "%.*s %.4f\n", static_cast<int>(code.size()), code.data(),
+                  probability);
+    if (!options_.json) Emit(index, prefix + text);
+    found = true;
+    file_stop.request_stop();
+  };
+  callbacks.on_transcript = [&](int, Result<Transcript> transcript) {
+    if (transcript.ok()) {
+      if (found) {
+        transcript->cancelled = interrupt_.interrupted();
+      } else if (!transcript->cancelled && !options_.json) {
+        Emit(index, prefix + transcript->language + "\n");
+      }
+    }
+    OnTranscript(index, std::move(transcript));
+  };
+  const Status status = transcriber_->TranscribeFiles({&files_[index].path, 1}, options, callbacks,
+                                                      file_stop.get_token(), options_.raw);
+  if (!status.ok()) Fail("", status, ExitCodeForFile(status));
 }
 
 int Batch::Finish() {
@@ -320,10 +375,19 @@ int Batch::Run() {
     return Finish();
   }
   if (!LoadModel()) return code_;
+  held_.resize(files_.size());
+  complete_.resize(files_.size());
+  last_complete_ = Clock::now();
+  const std::stop_callback forward(interrupt_.token(), [this] { stop_.request_stop(); });
+  if (!options_.detect_language_only) {
+    TranscribeAll();
+    return Finish();
+  }
+  BeginHead();
   for (size_t i = 0; i < files_.size(); ++i) {
     // A usage error would only repeat itself.
-    if (interrupt_.interrupted() || !out_.status().ok() || code_ == kExitUsage) break;
-    TranscribeOne(i);
+    if (stop_.stop_requested() || code_ == kExitUsage) break;
+    DetectLanguage(i);
   }
   return Finish();
 }

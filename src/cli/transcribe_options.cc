@@ -13,7 +13,7 @@ namespace {
 
 // Flag values as text or plain numbers, before they are checked against each other.
 struct RawFlags {
-  std::string precision = "auto", task = "transcribe", temperature = "0",
+  std::string precision = "auto", mode = "auto", task = "transcribe", temperature = "0",
               temperature_increment = "0.2";
   std::string language, model_dir, clip_timestamps, suppress_tokens = "-1";
   std::string compression_ratio = "2.4", logprob = "-1.0", no_speech = "0.6",
@@ -178,6 +178,8 @@ Status ParseRaw(const RawFlags& raw, TranscribeCommandOptions* options) {
 
 Status ApplyRaw(const RawFlags& raw, TranscribeCommandOptions* options) {
   TranscribeOptions& transcribe = options->transcribe;
+  if (raw.mode == "sequential") transcribe.mode = TranscribeMode::kSequential;
+  if (raw.mode == "batched") transcribe.mode = TranscribeMode::kBatched;
   if (raw.task == "translate") transcribe.task = TranscribeTask::kTranslate;
   transcribe.language = raw.language == "auto" || raw.language == "None" ? "" : raw.language;
 
@@ -307,6 +309,15 @@ Result<ParsedTranscribe> ParseTranscribe(
       ->group(model_group);
   app.add_option("-t,--threads", o.model.threads, "threads; 0 takes one for each core [0]")
       ->check(CLI::Range(0, 1024))
+      ->group(model_group);
+
+  app.add_option("--mode", raw.mode,
+                 "sequential (openai-whisper's walk), batched (cut at silences, many windows at a "
+                 "time) or auto [auto]")
+      ->check(CLI::IsMember({"auto", "sequential", "batched"}))
+      ->group(model_group);
+  app.add_option("--batch-size", o.transcribe.batch_size, "windows at a time in batched mode [8]")
+      ->check(CLI::Range(1, kMaxBatchSize))
       ->group(model_group);
 
   const char* what_group = "What to hear";

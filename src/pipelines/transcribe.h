@@ -18,14 +18,6 @@ Result<Transcript> Transcribe(WindowDecoder& decoder, const MelSource& mel,
                               const TranscribeOptions& options,
                               const TranscribeCallbacks& callbacks, std::stop_token stop);
 
-// Decoder rows that any temperature of the options needs.
-int NumTranscribeRows(const TranscribeOptions& options);
-
-// invalid_argument where an option is out of range or contradicts another, or the model cannot do
-// it.
-Status ValidateTranscribeOptions(const TranscribeOptions& options,
-                                 const WhisperTokenizer& tokenizer);
-
 }  // namespace tessera
 
 #endif  // TESSERA_PIPELINES_TRANSCRIBE_H_

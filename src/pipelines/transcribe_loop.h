@@ -20,15 +20,24 @@
 
 #include "models/whisper/config.h"
 #include "pipelines/decoding_options.h"
+#include "pipelines/window_segments.h"
 #include "tessera/transcribe.h"
 #include "tessera/transcript.h"
 #include "text/whisper_tokenizer.h"
 
 namespace tessera {
 
-// Whether a decode at the next temperature is due: too repetitive or too improbable, and not
-// silence.
-bool NeedsFallback(const DecodingResult& result, const TranscribeOptions& options);
+// Mel frames [begin, end); nothing where end <= begin.
+struct MelRange {
+  int64_t begin = 0;
+  int64_t end = 0;
+
+  bool operator==(const MelRange&) const = default;
+};
+
+// The parts of a recording that options.clip_timestamps choose, cut to its end; at least one.
+// invalid_argument for times that are negative or not finite.
+Result<std::vector<MelRange>> ClipRanges(const TranscribeOptions& options, int64_t content_frames);
 
 struct TranscribeWindow {
   int64_t seek = 0;         // first mel frame
@@ -56,30 +65,17 @@ class TranscribeLoop {
   Transcript Finish() &&;
 
  private:
-  struct Clip {
-    int64_t begin = 0;
-    int64_t end = 0;
-  };
-
   TranscribeLoop(const WhisperTokenizer& tokenizer, const WhisperConfig& config,
                  const TranscribeOptions& options, int64_t content_frames);
   std::vector<int> Prompt() const;
-  // Splits the window into segments and moves seek_.
-  std::vector<Segment> Split(const DecodingResult& result);
-  Segment MakeSegment(double start, double end, std::span<const int> tokens,
-                      const DecodingResult& result) const;
 
   const WhisperTokenizer* tokenizer_;
   int64_t window_frames_;
-  int64_t max_prompt_;           // prompt tokens that fit: 223
-  int64_t frames_per_position_;  // mel frames of a timestamp step: 2
-  double seconds_per_position_;  // 0.02
-  bool condition_on_previous_text_;
-  bool carry_initial_prompt_;
-  std::optional<double> no_speech_threshold_;
-  std::optional<double> logprob_threshold_;
+  int64_t max_prompt_;  // prompt tokens that fit: 223
+  SegmentSplitter splitter_;
+  TranscribeOptions options_;
   int64_t content_frames_;
-  std::vector<Clip> clips_;
+  std::vector<MelRange> clips_;
 
   size_t clip_ = 0;
   int64_t seek_ = 0;

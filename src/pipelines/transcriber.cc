@@ -1,28 +1,43 @@
 #include <algorithm>
 #include <cstdio>
+#include <functional>
 
 #include "audio/decode.h"
 #include "audio/log_mel.h"
 #include "base/check.h"
+#include "pipelines/batch_transcription.h"
+#include "pipelines/energy_detector.h"
+#include "pipelines/log_mel_source.h"
 #include "pipelines/model_impl.h"
 #include "pipelines/transcribe.h"
+#include "pipelines/window_options.h"
 #include "tessera/transcribe.h"
 
 namespace tessera {
 namespace {
 
-class LogMelSource : public MelSource {
- public:
-  explicit LogMelSource(LogMel mel) : mel_(std::move(mel)) {}
-  int num_mels() const override { return mel_.num_mels(); }
-  int64_t content_frames() const override { return mel_.content_frames(); }
-  Status Frames(int64_t begin, int64_t count, std::span<float> out) const override {
-    return mel_.Frames(begin, count, out);
-  }
+// What kAuto stands for.
+constexpr TranscribeMode kAutoMode = TranscribeMode::kSequential;
 
- private:
-  LogMel mel_;
-};
+bool IsBatched(const TranscribeOptions& options) {
+  return (options.mode == TranscribeMode::kAuto ? kAutoMode : options.mode) ==
+         TranscribeMode::kBatched;
+}
+
+DecodeOptions ForRaw(const PcmFormat& format) {
+  DecodeOptions decode;
+  decode.raw = RawPcm{format.encoding == PcmFormat::Encoding::kF32 ? RawPcmEncoding::kF32Le
+                                                                   : RawPcmEncoding::kS16Le,
+                      format.sample_rate, format.channels};
+  return decode;
+}
+
+// A path, or "-" for standard input.
+Result<AudioClip> OpenFile(const std::string& path, const DecodeOptions& decode,
+                           std::stop_token stop) {
+  return path == "-" ? DecodeStream(stdin, decode, std::move(stop))
+                     : DecodeFile(path, decode, std::move(stop));
+}
 
 // The empty transcript of a stop before the first window.
 Transcript CancelledTranscript() {
@@ -37,41 +52,94 @@ struct Transcriber::Impl {
   Model model;
   std::unique_ptr<WhisperSession> session;
 
-  // A session with at least this many decoder rows.
-  Status EnsureSession(int rows) {
-    if (session && session->max_rows() >= rows) return OkStatus();
+  const WhisperModel& whisper() const { return *model.impl()->whisper; }
+
+  // A session of `windows` places, all of which a batch fills, with at least `rows` decoder rows.
+  Status EnsureSession(int windows, int rows) {
+    if (session && session->max_windows() == windows && session->max_rows() >= rows) {
+      return OkStatus();
+    }
     session.reset();  // before the larger one is allocated
-    TESSERA_ASSIGN_OR_RETURN(
-        session, model.impl()->whisper->NewSession({.max_windows = 1, .max_rows = rows}));
+    TESSERA_ASSIGN_OR_RETURN(session,
+                             whisper().NewSession({.max_windows = windows, .max_rows = rows}));
     return OkStatus();
   }
 
-  Result<Transcript> Run(Result<AudioClip> decoded, const TranscribeOptions& options,
-                         const TranscribeCallbacks& callbacks, std::stop_token stop) {
+  Result<LogMel> MakeMel(const AudioClip& clip, std::stop_token stop) const {
+    return LogMel::Create(clip, static_cast<int>(whisper().config().num_mels), nullptr,
+                          std::move(stop));
+  }
+
+  Status RunBatch(int count, const std::function<Result<AudioClip>(int index)>& open,
+                  const WindowOptions& options, const BatchCallbacks& callbacks,
+                  std::stop_token stop) {
+    const int batch_size = options.options().batch_size;
+    TESSERA_RETURN_IF_ERROR(
+        EnsureSession(batch_size, BatchScheduler::NumRows(options, batch_size)));
+    BatchInput input;
+    input.count = count;
+    input.open = [&](int index) -> Result<BatchRecording> {
+      BatchRecording recording;
+      TESSERA_ASSIGN_OR_RETURN(recording.clip, open(index));
+      TESSERA_ASSIGN_OR_RETURN(LogMel mel, MakeMel(recording.clip, stop));
+      recording.mel = std::make_unique<LogMelSource>(std::move(mel));
+      return recording;
+    };
+    EnergyDetector detector;
+    BatchTranscription batch(whisper().tokenizer(), session->config(), options, detector,
+                             std::move(input), callbacks, stop);
+    return batch.Run(*session);
+  }
+
+  Result<Transcript> RunSequential(Result<AudioClip> decoded, const WindowOptions& options,
+                                   const TranscribeCallbacks& callbacks, std::stop_token stop) {
     if (!decoded.ok()) {
       if (decoded.status().code() == StatusCode::kCancelled) return CancelledTranscript();
       return std::move(decoded).status();
     }
     const AudioClip clip = std::move(decoded).value();
-    const WhisperModel& whisper = *model.impl()->whisper;
-    TESSERA_RETURN_IF_ERROR(EnsureSession(NumTranscribeRows(options)));
-    Result<LogMel> mel =
-        LogMel::Create(clip, static_cast<int>(whisper.config().num_mels), nullptr, stop);
+    TESSERA_RETURN_IF_ERROR(EnsureSession(1, options.max_rows()));
+    Result<LogMel> mel = MakeMel(clip, stop);
     if (!mel.ok()) {
       if (mel.status().code() == StatusCode::kCancelled) return CancelledTranscript();
       return std::move(mel).status();
     }
     const LogMelSource source(std::move(mel).value());
-    SessionWindowDecoder decoder(*session, whisper.tokenizer());
-    TESSERA_ASSIGN_OR_RETURN(Transcript transcript,
-                             Transcribe(decoder, source, options, callbacks, std::move(stop)));
+    SessionWindowDecoder decoder(*session, whisper().tokenizer());
+    TESSERA_ASSIGN_OR_RETURN(Transcript transcript, Transcribe(decoder, source, options.options(),
+                                                               callbacks, std::move(stop)));
     transcript.duration = clip.duration_seconds();
     return transcript;
   }
 
-  // Options are checked before a long recording is read.
-  Status Validate(const TranscribeOptions& options) const {
-    return ValidateTranscribeOptions(options, model.impl()->whisper->tokenizer());
+  // One recording, in the mode that the options ask for. They are checked before it is opened.
+  Result<Transcript> Run(const std::function<Result<AudioClip>()>& open,
+                         const TranscribeOptions& options, const TranscribeCallbacks& callbacks,
+                         std::stop_token stop) {
+    TESSERA_ASSIGN_OR_RETURN(const WindowOptions checked,
+                             WindowOptions::Create(options, whisper().tokenizer()));
+    if (!IsBatched(options)) return RunSequential(open(), checked, callbacks, std::move(stop));
+    Result<Transcript> result = CancelledTranscript();
+    BatchCallbacks batch;
+    if (callbacks.on_progress) {
+      batch.on_progress = [&](int, int, double done, double total) {
+        callbacks.on_progress(done, total);
+      };
+    }
+    if (callbacks.on_segment) {
+      batch.on_segment = [&](int, const Segment& segment) { callbacks.on_segment(segment); };
+    }
+    if (callbacks.on_language) {
+      batch.on_language = [&](int, std::string_view code, double probability) {
+        callbacks.on_language(code, probability);
+      };
+    }
+    batch.on_transcript = [&](int, Result<Transcript> transcript) {
+      result = std::move(transcript);
+    };
+    TESSERA_RETURN_IF_ERROR(
+        RunBatch(1, [&](int) { return open(); }, checked, batch, std::move(stop)));
+    return result;
   }
 };
 
@@ -94,17 +162,15 @@ Result<Transcript> Transcriber::TranscribeFile(const std::string& path,
                                                const TranscribeOptions& options,
                                                const TranscribeCallbacks& callbacks,
                                                std::stop_token stop) {
-  TESSERA_RETURN_IF_ERROR(impl_->Validate(options));
-  Result<AudioClip> clip = path == "-" ? DecodeStream(stdin, {}, stop) : DecodeFile(path, {}, stop);
-  return impl_->Run(std::move(clip), options, callbacks, std::move(stop));
+  return impl_->Run([&] { return OpenFile(path, {}, stop); }, options, callbacks, stop);
 }
 
 Result<Transcript> Transcriber::TranscribeSamples(std::span<const float> samples,
                                                   const TranscribeOptions& options,
                                                   const TranscribeCallbacks& callbacks,
                                                   std::stop_token stop) {
-  TESSERA_RETURN_IF_ERROR(impl_->Validate(options));
-  return impl_->Run(AudioClip::FromSamples(samples), options, callbacks, std::move(stop));
+  return impl_->Run([&] { return Result<AudioClip>(AudioClip::FromSamples(samples)); }, options,
+                    callbacks, stop);
 }
 
 Result<Transcript> Transcriber::TranscribePcm(std::span<const std::byte> bytes,
@@ -112,12 +178,44 @@ Result<Transcript> Transcriber::TranscribePcm(std::span<const std::byte> bytes,
                                               const TranscribeOptions& options,
                                               const TranscribeCallbacks& callbacks,
                                               std::stop_token stop) {
-  TESSERA_RETURN_IF_ERROR(impl_->Validate(options));
-  DecodeOptions decode;
-  decode.raw = RawPcm{format.encoding == PcmFormat::Encoding::kF32 ? RawPcmEncoding::kF32Le
-                                                                   : RawPcmEncoding::kS16Le,
-                      format.sample_rate, format.channels};
-  return impl_->Run(DecodeMemory(bytes, decode, stop), options, callbacks, std::move(stop));
+  return impl_->Run([&] { return DecodeMemory(bytes, ForRaw(format), stop); }, options, callbacks,
+                    stop);
+}
+
+Status Transcriber::TranscribeFiles(std::span<const std::string> paths,
+                                    const TranscribeOptions& options,
+                                    const BatchCallbacks& callbacks, std::stop_token stop,
+                                    const std::optional<PcmFormat>& raw) {
+  TESSERA_ASSIGN_OR_RETURN(const WindowOptions checked,
+                           WindowOptions::Create(options, impl_->whisper().tokenizer()));
+  const DecodeOptions decode = raw ? ForRaw(*raw) : DecodeOptions();
+  const auto open = [&](int index) {
+    return OpenFile(paths[static_cast<size_t>(index)], decode, stop);
+  };
+  const auto count = static_cast<int>(paths.size());
+  if (IsBatched(options)) return impl_->RunBatch(count, open, checked, callbacks, stop);
+
+  double seconds_done = 0;
+  for (int i = 0; i < count && !stop.stop_requested(); ++i) {
+    TranscribeCallbacks one;
+    if (callbacks.on_progress) {
+      one.on_progress = [&, i](double done, double total) {
+        callbacks.on_progress(i, i + 1, seconds_done + done, seconds_done + total);
+      };
+    }
+    if (callbacks.on_segment) {
+      one.on_segment = [&, i](const Segment& segment) { callbacks.on_segment(i, segment); };
+    }
+    if (callbacks.on_language) {
+      one.on_language = [&, i](std::string_view code, double probability) {
+        callbacks.on_language(i, code, probability);
+      };
+    }
+    Result<Transcript> transcript = impl_->RunSequential(open(i), checked, one, stop);
+    if (transcript.ok()) seconds_done += transcript->duration;
+    if (callbacks.on_transcript) callbacks.on_transcript(i, std::move(transcript));
+  }
+  return OkStatus();
 }
 
 }  // namespace tessera

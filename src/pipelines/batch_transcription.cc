@@ -1,0 +1,255 @@
+#include "pipelines/batch_transcription.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "base/check.h"
+#include "text/utf8.h"
+
+namespace tessera {
+namespace {
+
+// In mel frames. Behind an unfinished segment this much speech is worth a window of its own;
+constexpr int64_t kMinRestSpeech = 20;
+// where the text of a window just ends, it takes this much speech behind it to try again there,
+constexpr int64_t kMinLostSpeech = 100;
+// and this much way made.
+constexpr int64_t kMinAdvance = 100;
+// Rests of rests: a model that stops after every word must not cost hundreds of windows.
+constexpr int kMaxRests = 8;
+
+}  // namespace
+
+struct BatchTranscription::Window {
+  MelWindow mel;
+  int64_t id = -1;    // the scheduler's, once it has the window
+  int num_rests = 0;  // windows that this one is the rest of
+  bool done = false;
+  std::vector<Segment> segments;
+};
+
+struct BatchTranscription::Recording {
+  int index = 0;
+  double seconds = 0;
+  std::unique_ptr<MelSource> mel;
+  std::optional<RecordingWindows> source;
+  bool all_cut = false;
+  std::string language;
+  bool detecting = false;  // by its first window; no other one begins before
+  std::vector<std::pair<std::string, double>> language_probs;
+  std::list<Window> windows;  // in order of time, without those that are delivered
+  int64_t delivered_to = 0;   // mel frame
+  std::vector<Segment> segments;
+  std::vector<int> tokens;
+};
+
+BatchTranscription::BatchTranscription(const WhisperTokenizer& tokenizer,
+                                       const WhisperConfig& config, const WindowOptions& options,
+                                       SpeechDetector& detector, BatchInput input,
+                                       const BatchCallbacks& callbacks, std::stop_token stop)
+    : tokenizer_(tokenizer),
+      config_(config),
+      options_(options),
+      detector_(detector),
+      input_(std::move(input)),
+      callbacks_(callbacks),
+      stop_(std::move(stop)),
+      splitter_(tokenizer, config) {
+  if (options.options().initial_prompt) {
+    prompt_ =
+        tokenizer.Encode(" " + std::string(StripWhiteSpace(*options.options().initial_prompt)));
+  }
+}
+
+BatchTranscription::~BatchTranscription() = default;
+
+Status BatchTranscription::Run(WhisperSession& session) {
+  BatchScheduler scheduler(session, tokenizer_, options_, *this);
+  Status status = scheduler.Run(stop_);
+  TESSERA_CHECK(!status.ok() || recordings_.empty());
+  while (!recordings_.empty()) Close(recordings_.begin(), status);
+  return status.code() == StatusCode::kCancelled ? OkStatus() : status;
+}
+
+bool BatchTranscription::OpenNext() {
+  while (num_opened_ < input_.count && !stop_.stop_requested()) {
+    Recording& recording = recordings_.emplace_back();
+    recording.index = num_opened_++;
+    recording.language = options_.language();
+    const auto open = [&]() -> Status {
+      TESSERA_ASSIGN_OR_RETURN(BatchRecording opened, input_.open(recording.index));
+      TESSERA_ASSIGN_OR_RETURN(std::vector<MelRange> clips,
+                               ClipRanges(options_.options(), opened.mel->content_frames()));
+      recording.seconds = opened.clip.duration_seconds();
+      recording.mel = std::move(opened.mel);
+      recording.source.emplace(std::move(opened.clip), std::move(clips), config_.num_frames());
+      return OkStatus();
+    };
+    Status status = open();
+    seconds_opened_ += recording.seconds;
+    if (status.ok()) return true;
+    Close(std::prev(recordings_.end()), std::move(status));
+  }
+  return false;
+}
+
+BatchTranscription::Window* BatchTranscription::FreeWindow(Recordings::iterator recording) {
+  if (recording->detecting) return nullptr;
+  const auto free = std::find_if(recording->windows.begin(), recording->windows.end(),
+                                 [](const Window& window) { return window.id < 0; });
+  if (free != recording->windows.end()) return &*free;
+  if (recording->all_cut) return nullptr;
+  Result<std::optional<MelWindow>> next = recording->source->Next(detector_, stop_);
+  if (!next.ok()) {
+    Close(recording, std::move(next).status());
+    return nullptr;
+  }
+  if (!*next) {
+    recording->all_cut = true;
+    Deliver(recording);
+    return nullptr;
+  }
+  Window& window = recording->windows.emplace_back();
+  window.mel = std::move(**next);
+  return &window;
+}
+
+std::optional<BatchWindow> BatchTranscription::NextWindow() {
+  for (auto recording = recordings_.begin();;) {
+    if (recording == recordings_.end()) {
+      if (!OpenNext()) return std::nullopt;
+      recording = std::prev(recordings_.end());
+    }
+    const auto next = std::next(recording);
+    Window* const window = FreeWindow(recording);
+    if (window == nullptr) {
+      recording = next;
+      continue;
+    }
+    window->id = next_id_++;
+    recording->detecting = recording->language.empty();
+    BatchWindow result;
+    result.id = window->id;
+    result.mel = recording->mel.get();
+    result.begin = window->mel.frames.begin;
+    result.num_frames = window->mel.frames.end - window->mel.frames.begin;
+    result.language = recording->language;
+    result.prompt = prompt_;
+    return result;
+  }
+}
+
+std::optional<BatchTranscription::Found> BatchTranscription::Find(int64_t id) {
+  for (auto recording = recordings_.begin(); recording != recordings_.end(); ++recording) {
+    const auto window = std::find_if(recording->windows.begin(), recording->windows.end(),
+                                     [&](const Window& w) { return w.id == id; });
+    if (window != recording->windows.end()) return Found{recording, window};
+  }
+  return std::nullopt;
+}
+
+void BatchTranscription::OnLanguage(int64_t id, LanguageDetection detection) {
+  const std::optional<Found> found = Find(id);
+  if (!found) return;
+  Recording& recording = *found->recording;
+  recording.detecting = false;
+  recording.language = std::move(detection.language);
+  recording.language_probs = std::move(detection.probs);
+  if (callbacks_.on_language) {
+    callbacks_.on_language(recording.index, recording.language,
+                           recording.language_probs.front().second);
+  }
+}
+
+void BatchTranscription::OnResult(int64_t id, DecodingResult result) {
+  const std::optional<Found> found = Find(id);
+  if (!found) return;
+  Accept(*found->recording, found->window, std::move(result));
+  Deliver(found->recording);
+  ReportProgress();
+}
+
+void BatchTranscription::OnFailure(int64_t id, Status status) {
+  const std::optional<Found> found = Find(id);
+  if (found) Close(found->recording, std::move(status));
+}
+
+void BatchTranscription::Accept(Recording& recording, std::list<Window>::iterator window,
+                                DecodingResult result) {
+  window->done = true;
+  if (IsSpeechless(result, options_.options())) return;
+  const MelRange& frames = window->mel.frames;
+  WindowSegments parts = splitter_.Split(frames.begin, frames.end - frames.begin, result);
+  // Times behind a window's end belong to the next one.
+  const double end = static_cast<double>(frames.end) / kMelFramesPerSecond;
+  for (Segment& segment : parts.segments) {
+    segment.start = std::min(segment.start, end);
+    segment.end = std::min(segment.end, end);
+  }
+  window->segments = std::move(parts.segments);
+
+  int64_t rest = frames.begin + parts.advance;
+  bool again = SpeechWithin(window->mel.speech, rest, frames.end) >= kMinRestSpeech ||
+               (rest < frames.end && parts.unfinished_text);
+  if (rest >= frames.end && parts.last_timestamp >= kMinAdvance) {
+    rest = frames.begin + parts.last_timestamp;
+    again = SpeechWithin(window->mel.speech, rest, frames.end) >= kMinLostSpeech;
+  }
+  if (!again || window->num_rests >= kMaxRests) return;
+  Window more;
+  more.num_rests = window->num_rests + 1;
+  more.mel.frames = {rest, frames.end};
+  for (const MelRange& speech : window->mel.speech) {
+    if (speech.end > rest) more.mel.speech.push_back({std::max(speech.begin, rest), speech.end});
+  }
+  recording.windows.insert(std::next(window), std::move(more));
+}
+
+void BatchTranscription::Deliver(Recordings::iterator recording) {
+  std::list<Window>& windows = recording->windows;
+  for (; !windows.empty() && windows.front().done; windows.pop_front()) {
+    recording->delivered_to = windows.front().mel.frames.end;
+    for (Segment& segment : windows.front().segments) {
+      segment.id = static_cast<int64_t>(recording->segments.size());
+      recording->tokens.insert(recording->tokens.end(), segment.tokens.begin(),
+                               segment.tokens.end());
+      recording->segments.push_back(std::move(segment));
+      if (callbacks_.on_segment) {
+        callbacks_.on_segment(recording->index, recording->segments.back());
+      }
+    }
+  }
+  if (recording->all_cut && windows.empty()) Close(recording, OkStatus());
+}
+
+void BatchTranscription::Close(Recordings::iterator recording, Status status) {
+  const int index = recording->index;
+  Result<Transcript> result = Transcript();
+  if (status.ok() || status.code() == StatusCode::kCancelled) {
+    result->text = tokenizer_.Decode(recording->tokens);
+    result->language = recording->language;
+    result->duration = recording->seconds;
+    result->segments = std::move(recording->segments);
+    result->language_probs = std::move(recording->language_probs);
+    result->cancelled = !status.ok();
+  } else {
+    result = std::move(status);
+  }
+  seconds_done_ += recording->seconds;
+  ++num_done_;
+  recordings_.erase(recording);
+  if (callbacks_.on_transcript) callbacks_.on_transcript(index, std::move(result));
+  ReportProgress();
+}
+
+void BatchTranscription::ReportProgress() const {
+  if (!callbacks_.on_progress) return;
+  double done = seconds_done_;
+  for (const Recording& recording : recordings_) {
+    done += static_cast<double>(recording.delivered_to) / kMelFramesPerSecond;
+  }
+  callbacks_.on_progress(num_done_, num_opened_, done, seconds_opened_);
+}
+
+}  // namespace tessera

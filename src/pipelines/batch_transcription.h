@@ -1,0 +1,107 @@
+// BatchTranscription: many recordings as one stream of windows through a BatchScheduler, and back
+// from windows to transcripts.
+//
+// Recordings are opened in order and only when windows of theirs are needed: every open one but
+// the last has windows in work, so that at most batch_size + 1 are open. Each is cut by a
+// WindowCutter while its first windows are already being decoded; one of at most 30 s that holds
+// speech is a single window from its begin. Where the text of a window ends before its speech does,
+// the rest becomes a window of its own. Segments are handed out in order as soon as all windows
+// before them are done; a recording's transcript as soon as it is complete. A recording that fails
+// does not disturb the others.
+#ifndef TESSERA_PIPELINES_BATCH_TRANSCRIPTION_H_
+#define TESSERA_PIPELINES_BATCH_TRANSCRIPTION_H_
+
+#include <cstdint>
+#include <functional>
+#include <list>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string_view>
+#include <vector>
+
+#include "audio/clip.h"
+#include "pipelines/batch_scheduler.h"
+#include "pipelines/recording_windows.h"
+#include "pipelines/speech_detector.h"
+#include "pipelines/window_options.h"
+#include "pipelines/window_segments.h"
+#include "tessera/transcribe.h"
+#include "tessera/transcript.h"
+
+namespace tessera {
+
+// A recording as the batch reads it. `mel` is of the same audio as `clip`.
+struct BatchRecording {
+  AudioClip clip;
+  std::unique_ptr<MelSource> mel;
+};
+
+struct BatchInput {
+  int count = 0;  // of recordings
+  // Opens one. Called once for each, in order. Errors end that recording only.
+  std::function<Result<BatchRecording>(int index)> open;
+};
+
+class BatchTranscription : public BatchClient {
+ public:
+  // All must outlive this; `detector` is used on the calling thread.
+  BatchTranscription(const WhisperTokenizer& tokenizer, const WhisperConfig& config,
+                     const WindowOptions& options, SpeechDetector& detector, BatchInput input,
+                     const BatchCallbacks& callbacks, std::stop_token stop);
+  ~BatchTranscription() override;
+
+  // Transcribes everything with `session`, calling back. After a stop request the recordings that
+  // are open end with what they have, `cancelled` set; others are not opened. Errors concern the
+  // session or the options, not a recording; open recordings then end with that error.
+  Status Run(WhisperSession& session);
+
+  std::optional<BatchWindow> NextWindow() override;
+  void OnLanguage(int64_t id, LanguageDetection detection) override;
+  void OnResult(int64_t id, DecodingResult result) override;
+  void OnFailure(int64_t id, Status status) override;
+
+ private:
+  struct Window;
+  struct Recording;
+  using Recordings = std::list<Recording>;
+  struct Found {
+    Recordings::iterator recording;
+    std::list<Window>::iterator window;
+  };
+
+  // Opens recordings until one can be read; false where there are no more.
+  bool OpenNext();
+  // A window of the recording that nobody decodes yet; null where there is none at present. May
+  // close the recording.
+  Window* FreeWindow(Recordings::iterator recording);
+  // Nothing where the recording is closed already.
+  std::optional<Found> Find(int64_t id);
+  // The segments of a decoded window, and what it leaves to decode.
+  void Accept(Recording& recording, std::list<Window>::iterator window, DecodingResult result);
+  // Hands out what is in order, and the transcript at the end.
+  void Deliver(Recordings::iterator recording);
+  void Close(Recordings::iterator recording, Status status);
+  void ReportProgress() const;
+
+  const WhisperTokenizer& tokenizer_;
+  const WhisperConfig config_;
+  const WindowOptions& options_;
+  SpeechDetector& detector_;
+  const BatchInput input_;
+  const BatchCallbacks& callbacks_;
+  const std::stop_token stop_;
+  const SegmentSplitter splitter_;
+  std::vector<int> prompt_;
+
+  Recordings recordings_;  // open ones, in order
+  int num_opened_ = 0;
+  int num_done_ = 0;
+  int64_t next_id_ = 0;
+  double seconds_done_ = 0;    // of recordings that are closed
+  double seconds_opened_ = 0;  // of all recordings opened so far
+};
+
+}  // namespace tessera
+
+#endif  // TESSERA_PIPELINES_BATCH_TRANSCRIPTION_H_
