@@ -6,7 +6,9 @@
 #include "cli/command.h"
 #include "cli/exit_code.h"
 #include "cli/interrupt.h"
+#include "cli/models_graphs.h"
 #include "cli/progress.h"
+#include "models/whisper/stages.h"
 #include "runtime/model_store.h"
 
 namespace tessera::cli {
@@ -124,8 +126,10 @@ int Verify(std::vector<std::string> names) {
 }  // namespace
 
 int RunModelsCommand(const std::vector<std::string>& arguments) {
-  CLI::App app("Models: what there is, how to get one, where it lies, whether it is whole.",
-               "tessera models");
+  CLI::App app(
+      "Models: what there is, how to get one, where it lies, whether it is whole, as ONNX "
+      "and as a drawing.",
+      "tessera models");
   app.require_subcommand(1);
   bool json = false, force = false, quiet = false;
   std::string name, from;
@@ -147,6 +151,29 @@ int RunModelsCommand(const std::vector<std::string>& arguments) {
       app.add_subcommand("verify", "read every file and compare it with models.lock");
   verify->add_option("NAME", names, "as in the list; none: all that are installed");
 
+  const auto add_stage = [](CLI::App* command, std::string& stage, bool all) {
+    std::vector<std::string> stages(kWhisperStages.begin(), kWhisperStages.end());
+    if (all) stages.emplace_back("all");
+    command->add_option("--stage", stage, "part of the model")
+        ->check(CLI::IsMember(stages))
+        ->capture_default_str();
+  };
+  ExportModelOptions exported;
+  CLI::App* export_onnx = app.add_subcommand("export", "write a model's stages as ONNX files");
+  export_onnx->add_option("NAME", exported.model, "as in the list, or a path")->required();
+  export_onnx->add_option("-o,--output-dir", exported.folder, "folder for STAGE.onnx and its data")
+      ->capture_default_str();
+  add_stage(export_onnx, exported.stage, true);
+  export_onnx->add_flag("--static", exported.fixed,
+                        "fixed shapes: one window, one row, one token a call");
+  export_onnx->add_flag("--f16", exported.f16, "weights in 16 bits");
+  export_onnx->add_flag("-q,--quiet", exported.quiet, "no progress");
+  ShowGraphOptions shown;
+  CLI::App* graph = app.add_subcommand("graph", "show one stage of a model as text or drawing");
+  graph->add_option("NAME", shown.model, "as in the list, or a path")->required();
+  add_stage(graph, shown.stage, false);
+  graph->add_option("--svg", shown.svg, "draw it into this file; - is stdout");
+
   try {
     app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
   } catch (const CLI::CallForHelp&) {
@@ -159,6 +186,8 @@ int RunModelsCommand(const std::vector<std::string>& arguments) {
   if (list->parsed()) return List(json);
   if (pull->parsed()) return Pull(name, from, force, quiet);
   if (path->parsed()) return Path(name);
+  if (export_onnx->parsed()) return ExportModel(exported);
+  if (graph->parsed()) return ShowGraph(shown);
   return Verify(std::move(names));
 }
 
