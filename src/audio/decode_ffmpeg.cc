@@ -17,9 +17,20 @@ constexpr char kFormats[] =
     "matroska,mp3,mov,mpc,mpc8,mpeg,"
     "mpegts,nistsphere,nut,ogg,rm,tak,tta,voc,w64,wav,webm,wv";
 
-std::string FirstLine(std::string_view text) {
-  while (!text.empty() && (text.front() == '\n' || text.front() == ' ')) text.remove_prefix(1);
-  return std::string(text.substr(0, text.find('\n')).substr(0, 300));
+// The first line that ffmpeg wrote, without what only its authors want to know ("[mp3 @ 0x55...] ")
+// and without the name of its input.
+std::string Reason(std::string_view text, std::string_view input) {
+  const size_t begin = text.find_first_not_of(" \n");
+  if (begin == std::string_view::npos) return "no reason given";
+  text = text.substr(begin, text.find('\n', begin) - begin);
+  if (text.starts_with('[')) {
+    const size_t end = text.find("] ");
+    if (end != std::string_view::npos) text.remove_prefix(end + 2);
+  }
+  if (text.starts_with(input) && text.substr(input.size()).starts_with(": ")) {
+    text.remove_prefix(input.size() + 2);
+  }
+  return std::string(text.substr(0, 300));
 }
 
 }  // namespace
@@ -28,6 +39,7 @@ Status DecodeWithFfmpeg(const DecodeOptions& options, const std::string& path, i
                         const std::function<Status(std::span<const int16_t>)>& consume,
                         std::stop_token stop) {
   TESSERA_ASSIGN_OR_RETURN(const std::string program, FindProgram(options.ffmpeg));
+  const std::string input = path.empty() ? "file:/dev/fd/0" : "file:" + path;
   SubprocessOptions child;
   // "file:" keeps names that begin with '-' or look like a protocol from being anything but a file.
   child.argv = {program,
@@ -40,7 +52,7 @@ Status DecodeWithFfmpeg(const DecodeOptions& options, const std::string& path, i
                 "-format_whitelist",
                 kFormats,
                 "-i",
-                path.empty() ? "file:/dev/fd/0" : "file:" + path,
+                input,
                 "-f",
                 "s16le",
                 "-ac",
@@ -66,8 +78,7 @@ Status DecodeWithFfmpeg(const DecodeOptions& options, const std::string& path, i
   };
   TESSERA_ASSIGN_OR_RETURN(const SubprocessResult result, RunSubprocess(child, stop));
   if (result.exit_code != 0) {
-    return DataLoss("ffmpeg could not decode it (exit code " + std::to_string(result.exit_code) +
-                    "): " + FirstLine(result.standard_error));
+    return DataLoss("ffmpeg says: " + Reason(result.standard_error, input));
   }
   return OkStatus();
 }

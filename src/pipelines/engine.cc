@@ -47,7 +47,10 @@ Result<Model> Model::Load(const ModelOptions& options) {
   Result<std::shared_ptr<const WhisperModel>> whisper =
       WhisperModel::Load(impl->path, provider, {.precision = KernelPrecision(options.precision)});
   if (!whisper.ok()) {
-    return std::move(whisper).status().AddContext("while loading model " + impl->path);
+    Status status = std::move(whisper).status();
+    // Errors of a file name it, and with it the model.
+    if (status.message().find(impl->path) != std::string::npos) return status;
+    return std::move(status).AddContext("while loading model " + impl->path);
   }
   impl->whisper = std::move(whisper).value();
   impl->device = provider->name();

@@ -20,9 +20,9 @@ class Harness:
         self.folder = tempfile.TemporaryDirectory(prefix="tessera_e2e_")
         self.dir = pathlib.Path(self.folder.name)
 
-    def run(self, *args, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=None, timeout=300):
+    def run(self, *args, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=None, timeout=300, **kwargs):
         return subprocess.run([self.binary, *map(str, args)], stdin=stdin, stdout=stdout, stderr=subprocess.PIPE, text=True,
-                              cwd=self.dir, env={**os.environ, **(env or {})}, timeout=timeout)
+                              cwd=self.dir, env={**os.environ, **(env or {})}, timeout=timeout, **kwargs)
 
     def check(self, name, condition, detail=""):
         if condition:
