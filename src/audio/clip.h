@@ -39,6 +39,8 @@ class AudioClip {
   Status Read(int64_t begin, std::span<int16_t> out) const;
   // Whether the samples lie in a temporary file.
   bool spilled() const;
+  // Whether one is a copy of the other: they share their samples.
+  bool SharesSamplesWith(const AudioClip& other) const { return storage_ == other.storage_; }
 
  private:
   friend class AudioClipWriter;

@@ -186,7 +186,7 @@ TEST_F(ModelStoreTest, FindsModelsByNameAndPath) {
 TEST(ModelLock, TheBuiltInOneIsGood) {
   const auto models = ParseModelLock(EmbeddedModelLock());
   ASSERT_TRUE(models.ok()) << models.status().ToString();
-  ASSERT_EQ(models->size(), 2u);
+  ASSERT_EQ(models->size(), 3u);
   EXPECT_EQ((*models)[0].name, "whisper-base");
   EXPECT_TRUE((*models)[0].is_default);
   EXPECT_EQ((*models)[0].bytes(), 150218479u);
