@@ -33,6 +33,7 @@ struct BatchTranscription::Recording {
   int index = 0;
   double seconds = 0;
   std::unique_ptr<MelSource> mel;
+  std::unique_ptr<SpeechDetector> detector;  // until all is cut
   std::optional<RecordingWindows> source;
   bool all_cut = false;
   std::string language;
@@ -46,12 +47,11 @@ struct BatchTranscription::Recording {
 
 BatchTranscription::BatchTranscription(const WhisperTokenizer& tokenizer,
                                        const WhisperConfig& config, const WindowOptions& options,
-                                       SpeechDetector& detector, BatchInput input,
-                                       const BatchCallbacks& callbacks, std::stop_token stop)
+                                       BatchInput input, const BatchCallbacks& callbacks,
+                                       std::stop_token stop)
     : tokenizer_(tokenizer),
       config_(config),
       options_(options),
-      detector_(detector),
       input_(std::move(input)),
       callbacks_(callbacks),
       stop_(std::move(stop)),
@@ -83,6 +83,7 @@ bool BatchTranscription::OpenNext() {
                                ClipRanges(options_.options(), opened.mel->content_frames()));
       recording.seconds = opened.clip.duration_seconds();
       recording.mel = std::move(opened.mel);
+      recording.detector = std::move(opened.detector);
       recording.source.emplace(std::move(opened.clip), std::move(clips), config_.num_frames());
       return OkStatus();
     };
@@ -100,13 +101,14 @@ BatchTranscription::Window* BatchTranscription::FreeWindow(Recordings::iterator 
                                  [](const Window& window) { return window.id < 0; });
   if (free != recording->windows.end()) return &*free;
   if (recording->all_cut) return nullptr;
-  Result<std::optional<MelWindow>> next = recording->source->Next(detector_, stop_);
+  Result<std::optional<MelWindow>> next = recording->source->Next(*recording->detector, stop_);
   if (!next.ok()) {
     Close(recording, std::move(next).status());
     return nullptr;
   }
   if (!*next) {
     recording->all_cut = true;
+    recording->detector.reset();
     Deliver(recording);
     return nullptr;
   }

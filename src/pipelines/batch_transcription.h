@@ -35,6 +35,7 @@ namespace tessera {
 struct BatchRecording {
   AudioClip clip;
   std::unique_ptr<MelSource> mel;
+  std::unique_ptr<SpeechDetector> detector;  // of this recording alone
 };
 
 struct BatchInput {
@@ -45,9 +46,9 @@ struct BatchInput {
 
 class BatchTranscription : public BatchClient {
  public:
-  // All must outlive this; `detector` is used on the calling thread.
+  // All must outlive this.
   BatchTranscription(const WhisperTokenizer& tokenizer, const WhisperConfig& config,
-                     const WindowOptions& options, SpeechDetector& detector, BatchInput input,
+                     const WindowOptions& options, BatchInput input,
                      const BatchCallbacks& callbacks, std::stop_token stop);
   ~BatchTranscription() override;
 
@@ -87,7 +88,6 @@ class BatchTranscription : public BatchClient {
   const WhisperTokenizer& tokenizer_;
   const WhisperConfig config_;
   const WindowOptions& options_;
-  SpeechDetector& detector_;
   const BatchInput input_;
   const BatchCallbacks& callbacks_;
   const std::stop_token stop_;

@@ -12,6 +12,7 @@ namespace tessera {
 
 struct Model::Impl {
   std::shared_ptr<const WhisperModel> whisper;
+  std::shared_ptr<const ExecutionProvider> provider;  // that runs it
   std::string path;
   std::string device;
   Precision precision = Precision::kF32;

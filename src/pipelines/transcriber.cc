@@ -6,9 +6,9 @@
 #include "audio/log_mel.h"
 #include "base/check.h"
 #include "pipelines/batch_transcription.h"
-#include "pipelines/energy_detector.h"
 #include "pipelines/log_mel_source.h"
 #include "pipelines/model_impl.h"
+#include "pipelines/speech_detectors.h"
 #include "pipelines/transcribe.h"
 #include "pipelines/window_options.h"
 #include "tessera/transcribe.h"
@@ -51,6 +51,7 @@ Transcript CancelledTranscript() {
 struct Transcriber::Impl {
   Model model;
   std::unique_ptr<WhisperSession> session;
+  std::optional<SpeechDetectors> detectors;
 
   const WhisperModel& whisper() const { return *model.impl()->whisper; }
 
@@ -76,18 +77,19 @@ struct Transcriber::Impl {
     const int batch_size = options.options().batch_size;
     TESSERA_RETURN_IF_ERROR(
         EnsureSession(batch_size, BatchScheduler::NumRows(options, batch_size)));
+    if (!detectors) detectors.emplace(model.impl()->provider);
     BatchInput input;
     input.count = count;
     input.open = [&](int index) -> Result<BatchRecording> {
       BatchRecording recording;
       TESSERA_ASSIGN_OR_RETURN(recording.clip, open(index));
       TESSERA_ASSIGN_OR_RETURN(LogMel mel, MakeMel(recording.clip, stop));
+      TESSERA_ASSIGN_OR_RETURN(recording.detector, detectors->New());
       recording.mel = std::make_unique<LogMelSource>(std::move(mel));
       return recording;
     };
-    EnergyDetector detector;
-    BatchTranscription batch(whisper().tokenizer(), session->config(), options, detector,
-                             std::move(input), callbacks, stop);
+    BatchTranscription batch(whisper().tokenizer(), session->config(), options, std::move(input),
+                             callbacks, stop);
     return batch.Run(*session);
   }
 
@@ -154,7 +156,7 @@ Result<Transcriber> Transcriber::Create(const ModelOptions& options) {
 }
 
 Result<Transcriber> Transcriber::Create(const Model& model) {
-  auto impl = std::unique_ptr<Impl>(new Impl{model, nullptr});
+  auto impl = std::unique_ptr<Impl>(new Impl{model, nullptr, std::nullopt});
   return Transcriber(std::move(impl));
 }
 
