@@ -157,6 +157,42 @@ TEST_F(OnnxExport, WeightFormats) {
   Check();
 }
 
+TEST_F(OnnxExport, Recurrent) {
+  for (const bool bias : {true, false}) {
+    Random random(21);
+    GraphBuilder b("recurrent");
+    const ValueId x = b.Input("x", DType::kF32, {Dim("steps"), Dim("batch"), 10});
+    const ValueId state = b.Input("state", DType::kF32, {2, Dim("batch"), 4});
+    const ValueId wave = b.Input("wave", DType::kF32, {2, Dim("steps"), 3});
+    const ValueId h =
+        b.Lstm("lstm", b.Magnitude("magnitude", x), b.Constant("wi", random.Floats({16, 5})),
+               b.Constant("wh", random.Floats({16, 4})),
+               bias ? b.Constant("b", random.Floats({16})) : kNoValue, state);
+    b.Output("states", h);
+    b.Output("hidden", b.Sigmoid("sigmoid", b.Slice("all_but_last", h, {.back = 1})));
+    b.Output("inner", b.Slice("inner_rows", h, {.front = 1, .back = 2}));
+    b.Output("last", b.Relu("relu", b.Slice("last_rows", h, {.front = 3})));
+    // Relu keeps a convolution's layout.
+    const ValueId w = b.Constant("conv_weight", random.Floats({4, 3, 3}));
+    const ValueId conv = b.Relu("conv_relu", b.Conv1d("conv", wave, w, kNoValue, {1, 1}));
+    b.Output("conv",
+             b.Conv1d("conv2", conv, b.Constant("w2", random.Floats({2, 4, 1})), kNoValue, {1, 0}));
+    auto graph = b.Build();
+    ASSERT_TRUE(graph.ok()) << graph.status().ToString();
+    Sample sample;
+    sample.graph = std::move(graph).value();
+    sample.inputs.emplace("x", random.Floats({6, 3, 10}));
+    sample.inputs.emplace("state", random.Floats({2, 3, 4}));
+    sample.inputs.emplace("wave", random.Floats({2, 6, 3}));
+    sample.sizes = {{"steps", 6}, {"batch", 3}};
+    const std::string name = bias ? "lstm_bias" : "lstm_plain";
+    Add(name, sample);
+    Add(name + "_static", sample, {sample.sizes, false, OnnxWeights::kF32});
+    Add(name + "_f16", sample, {{}, false, OnnxWeights::kF16});
+  }
+  Check();
+}
+
 // What the samples do not have: operands that are computed, outputs in odd places, broadcasts.
 TEST_F(OnnxExport, OddPlaces) {
   Random random(11);

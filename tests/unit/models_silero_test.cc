@@ -91,8 +91,9 @@ TEST_F(SileroTest, AgreesWithTheModelOfThePackage) {
       if (!(difference <= worst)) worst = difference;
     }
     RecordProperty(name, std::to_string(worst));
-    // MODEL.md derives the bound.
-    EXPECT_LE(worst, 1e-4);
+    // Four times the rounding error of the package's f32 model against the network in f64: 3.5e-6
+    // at worst over these recordings. Measured: 3e-6.
+    EXPECT_LE(worst, 1.4e-5);
   }
   EXPECT_EQ(at, golden->data() + golden->size());
 }

@@ -625,7 +625,8 @@ Status Lowering::LowerSlice(const Node& n) {
   int64_t row_count = std::get<SliceAttributes>(n.attributes).front;
   const Dims& dims = graph_.value(y).dims;
   for (size_t i = 1; i + 1 < dims.size(); ++i) {
-    if (!dims[i].IsConstant()) return Unimplemented("Slice of rows of a size that varies");
+    if (!dims[i].IsConstant() && row_count > 0)
+      return Unimplemented("Slice behind rows of a size that varies");
     row_count *= dims[i].add;
   }
   rows.column += row_count * rows.ld;
