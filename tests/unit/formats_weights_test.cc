@@ -186,9 +186,12 @@ TEST(Ctranslate2, ReadsWhisperBase) {
             weights.Find("decoder/embeddings/weight")->view.data);
   EXPECT_EQ(weights.Get("encoder/conv3/weight").status().code(), StatusCode::kNotFound);
   EXPECT_EQ(weights.Get("encoder/conv1/weight", {1, 2}).status().code(), StatusCode::kDataLoss);
+  // Large float weights are viewed in place, wherever they lie; the others are aligned.
   for (const auto& [name, weight] : weights.weights()) {
-    EXPECT_EQ(reinterpret_cast<uintptr_t>(weight.view.data) % DTypeSize(weight.view.dtype), 0u)
-        << name;
+    const DType dtype = weight.view.dtype;
+    const bool is_float = dtype == DType::kF32 || dtype == DType::kF16 || dtype == DType::kBF16;
+    if (is_float && weight.view.bytes() > WeightFile::kMaxAlignedCopy) continue;
+    EXPECT_EQ(reinterpret_cast<uintptr_t>(weight.view.data) % DTypeSize(dtype), 0u) << name;
   }
 }
 
