@@ -75,6 +75,7 @@ TEST(OnnxInitializers, RefusesWhatDoesNotFit) {
   const Case cases[] = {
       {Model(raw.substr(1), SingleDims), "'w': 23 bytes do not fit f32[2, 3]"},
       {Model(raw + "xxxx", SingleDims), "bytes do not fit"},
+      {Model(raw + "x", SingleDims), "'w': 25 bytes do not fit"},
       {Model(raw, SingleDims, 1, 2), "two initializers are named 'w'"},
       {Model("", [](WireWriter& t) { t.Int(1, -1); }), "do not fit"},
       {Model("",

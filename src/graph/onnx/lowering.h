@@ -2,7 +2,8 @@
 //
 // Values of the graph are read by the readers below, which emit what is missing (an initialiser, a
 // cast, a transpose) on first use and remember it. A convolution leaves its result channels-first;
-// Gelu keeps that layout, so that two convolutions with a Gelu between them need no transpose.
+// Gelu, Relu and Sigmoid keep that layout, so that two convolutions with one of them between need
+// no transpose.
 #ifndef TESSERA_GRAPH_ONNX_LOWERING_H_
 #define TESSERA_GRAPH_ONNX_LOWERING_H_
 
