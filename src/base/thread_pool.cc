@@ -13,6 +13,8 @@ namespace tessera {
 namespace {
 
 // About 20 us on current cores: longer than a gap between two steps, shorter than a scheduler tick.
+// On a machine that others use too, longer spinning would only keep the worker that is waited for
+// off its core.
 constexpr int kSpinRounds = 2000;
 
 inline void Pause() {
@@ -33,7 +35,7 @@ void SpinBarrier::Wait() {
     return;
   }
   for (int round = 0; generation_.load(std::memory_order_acquire) == generation; ++round) {
-    if (round < kSpinRounds * 10) {
+    if (round < kSpinRounds) {
       Pause();
     } else {
       std::this_thread::yield();
@@ -72,7 +74,7 @@ void ThreadPool::Run(const std::function<void(int)>& region) {
   }
   region(0);
   for (int round = 0; pending_.load(std::memory_order_acquire) != 0; ++round) {
-    if (round < kSpinRounds * 10) {
+    if (round < kSpinRounds) {
       Pause();
     } else {
       std::this_thread::yield();
