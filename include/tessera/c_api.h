@@ -38,6 +38,13 @@ typedef enum tessera_precision {
   TESSERA_PRECISION_INT8 = 3
 } tessera_precision;
 
+/* See tessera::TranscribeMode. */
+typedef enum tessera_mode {
+  TESSERA_MODE_AUTO = 0,
+  TESSERA_MODE_SEQUENTIAL = 1,
+  TESSERA_MODE_BATCHED = 2
+} tessera_mode;
+
 typedef enum tessera_task { TESSERA_TRANSCRIBE = 0, TESSERA_TRANSLATE = 1 } tessera_task;
 
 typedef struct tessera_model_options {
@@ -91,6 +98,8 @@ typedef struct tessera_transcribe_options {
   void (*on_segment)(const tessera_segment* segment, void* user_data);
   void (*on_progress)(double seconds_done, double seconds_total, void* user_data);
   void* user_data;
+  tessera_mode mode;
+  int32_t batch_size; /* windows decoded at a time in batched mode */
 } tessera_transcribe_options;
 
 typedef struct tessera_transcriber tessera_transcriber;

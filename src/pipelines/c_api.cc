@@ -83,6 +83,8 @@ TranscribeOptions ToCpp(const tessera_transcribe_options& c) {
   TranscribeOptions options;
   options.task =
       c.task == TESSERA_TRANSLATE ? TranscribeTask::kTranslate : TranscribeTask::kTranscribe;
+  options.mode = static_cast<TranscribeMode>(c.mode);
+  options.batch_size = c.batch_size;
   if (c.language != nullptr) options.language = c.language;
   if (c.beam_size != 0) options.beam_size = c.beam_size;
   if (c.best_of != 0) options.best_of = c.best_of;
@@ -191,6 +193,7 @@ void tessera_transcribe_options_init(tessera_transcribe_options* options) {
   options->suppress_non_speech = 1;
   options->suppress_blank = 1;
   options->max_initial_timestamp = *defaults.max_initial_timestamp;
+  options->batch_size = defaults.batch_size;
 }
 
 tessera_status tessera_transcriber_create(const tessera_model_options* given,

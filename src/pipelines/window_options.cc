@@ -67,6 +67,11 @@ Result<WindowOptions> WindowOptions::Create(const TranscribeOptions& options,
   if (options.patience && !options.beam_size) {
     return InvalidArgument("patience needs beam_size");
   }
+  if (options.mode != TranscribeMode::kAuto && options.mode != TranscribeMode::kSequential &&
+      options.mode != TranscribeMode::kBatched) {
+    return InvalidArgument("mode: expected auto, sequential or batched, found number " +
+                           std::to_string(static_cast<int>(options.mode)));
+  }
   if (options.batch_size < 1 || options.batch_size > kMaxBatchSize) {
     return InvalidArgument("batch_size: expected 1 to " + std::to_string(kMaxBatchSize) +
                            ", found " + std::to_string(options.batch_size));

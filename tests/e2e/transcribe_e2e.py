@@ -48,19 +48,36 @@ h.expect("glob", result, 0, stdout="==> talks/two.flac <==")
 h.expect("language of an English model", h.run("transcribe", *MODEL, one, "--task", "translate"), 2, stderr="multilingual")
 h.expect("clip past the end", h.run("transcribe", *MODEL, one, "--clip-timestamps", "900,901"), 0)
 
+# Batched mode: all files in one stream, results in their order, a bad file among them.
+(h.dir / "talks/bad.flac").write_bytes(b"fLaC" + bytes(100))
+batched = ("--mode", "batched", "--batch-size", "3")
+result = h.run("transcribe", *MODEL, *batched, one, "talks/bad.flac", "talks/two.flac", "talks/sub/three.flac", "--json",
+               "--output-format", "txt", "-o", "together")
+h.expect("batched with a bad file", result, 3, stderr="bad.flac")
+lines = h.json_lines(result)
+h.check("batched results in order", [line.get("path", "").split("/")[-1] for line in lines] ==
+        ["one.flac", "bad.flac", "two.flac", "three.flac", ""] and lines[-1]["done"] == 3 and lines[-1]["failed"] == 1, result.stdout)
+h.check("batched text is the sequential one", (h.dir / "together/three.txt").read_text() == (h.dir / "batch/one.txt").read_text())
+(h.dir / "talks/bad.flac").unlink()
+result = h.run("transcribe", *MODEL, *batched, "talks/*.flac")
+h.check("batched text on stdout in order", result.stdout.index("one.flac") < result.stdout.index(TEXT) <
+        result.stdout.index("two.flac") < result.stdout.rindex(TEXT), result.stdout)
+
 # Ctrl-C during a long batch: what is done stays, the code says so.
 long_batch = h.dir / "long"
 long_batch.mkdir()
 for i in range(200):
     (long_batch / f"{i:03}.flac").symlink_to(SAMPLE)
-process = subprocess.Popen([h.binary, "transcribe", *MODEL, "long", "-o", "kept", "--output-format", "txt"], cwd=h.dir,
-                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-deadline = time.monotonic() + 200
-while time.monotonic() < deadline and not (h.dir / "kept/000.txt").exists() and process.poll() is None:
-    time.sleep(0.05)
-process.send_signal(signal.SIGINT)
-_, stderr = process.communicate(timeout=120)
-h.check("interrupted", process.returncode == 130 and "interrupted" in stderr, f"{process.returncode} {stderr}")
-h.check("what is done is kept", TEXT in (h.dir / "kept/000.txt").read_text())
-h.check("and no more", not (h.dir / "kept/199.txt").exists())
+for mode in ("sequential", "batched"):
+    kept = f"kept-{mode}"
+    process = subprocess.Popen([h.binary, "transcribe", *MODEL, "--mode", mode, "long", "-o", kept, "--output-format", "txt"], cwd=h.dir,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 200
+    while time.monotonic() < deadline and not (h.dir / kept / "000.txt").exists() and process.poll() is None:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=120)
+    h.check(f"interrupted, {mode}", process.returncode == 130 and "interrupted" in stderr, f"{process.returncode} {stderr}")
+    h.check("what is done is kept", TEXT in (h.dir / kept / "000.txt").read_text())
+    h.check("and no more", not (h.dir / kept / "199.txt").exists())
 h.finish()

@@ -47,6 +47,16 @@ TEST(TranscribeOptionsTest, DefaultsAreTheLibrarys) {
   EXPECT_TRUE(o.formats.empty());
 }
 
+TEST(TranscribeOptionsTest, ModeAndBatchSize) {
+  EXPECT_EQ(Parsed({"a"}).transcribe.mode, TranscribeMode::kAuto);
+  EXPECT_EQ(Parsed({"a", "--mode", "sequential"}).transcribe.mode, TranscribeMode::kSequential);
+  const TranscribeOptions o = Parsed({"a", "--mode", "batched", "--batch_size", "3"}).transcribe;
+  EXPECT_EQ(o.mode, TranscribeMode::kBatched);
+  EXPECT_EQ(o.batch_size, 3);
+  EXPECT_THAT(ErrorOf({"a", "--mode", "parallel"}), HasSubstr("--mode"));
+  EXPECT_THAT(ErrorOf({"a", "--batch-size", "65"}), HasSubstr("--batch-size"));
+}
+
 TEST(TranscribeOptionsTest, TemperatureLadder) {
   EXPECT_THAT(Parsed({"a", "--temperature", "0.5", "--temperature_increment_on_fallback", "0.25"})
                   .transcribe.temperatures,
