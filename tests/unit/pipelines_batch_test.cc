@@ -81,7 +81,10 @@ class ScriptedSession : public WhisperSession {
       if (length == 1) {  // start-of-transcript: which language
         logits[kGerman] = 20;
       } else {
-        if (row.attempt < 0) row.attempt = place.num_attempts++;
+        if (row.attempt < 0) {
+          row.attempt = place.num_attempts++;
+          if (row.attempt == 0) prompts.emplace_back(row.history.begin(), sot);
+        }
         const Script script = script_(place.recording, place.begin, row.attempt);
         const size_t step = static_cast<size_t>(length) - 3;
         logits[step < script.tokens.size() ? static_cast<size_t>(script.tokens[step]) : kEot] =
@@ -98,7 +101,7 @@ class ScriptedSession : public WhisperSession {
   int num_encodes = 0;
   bool fail_decode = false;
   std::function<void()> on_encode;
-  std::vector<std::vector<int>> prompts;
+  std::vector<std::vector<int>> prompts;  // what came before start-of-transcript, first attempts
 
  private:
   struct Place {
@@ -280,6 +283,7 @@ TEST_F(BatchTest, GivesTheSegmentsOfAllFilesInOrder) {
 TEST_F(BatchTest, FailedThresholdsGoUpTheTemperaturesWhileOthersGoOn) {
   options_.best_of = 3;
   options_.temperatures = {0.0, 0.4, 0.8};
+  options_.sample_len = 10;
   // The second window is sure of itself at the third attempt only; the fourth one never.
   const auto script = [&](int, int64_t begin, int attempt) {
     const int64_t number = (begin + 100) / 2000;
@@ -334,6 +338,12 @@ TEST_F(BatchTest, WhatATextLeavesOutIsDecodedAgain) {
   EXPECT_DOUBLE_EQ(Of(0).segments[1].start, 8.0);
   EXPECT_DOUBLE_EQ(Of(0).segments.back().end, 18.0);
   EXPECT_EQ(session_->num_encodes, 6);
+}
+
+TEST_F(BatchTest, TimesStayInsideTheWindow) {
+  ASSERT_TRUE(Run({{5}}, [&](int, int64_t begin, int) { return Script{Line(begin, 29.0)}; }).ok());
+  ASSERT_EQ(Of(0).segments.size(), 1u);
+  EXPECT_EQ(Of(0).segments[0].end, 5.0);
 }
 
 TEST_F(BatchTest, RestsEnd) {
@@ -407,12 +417,11 @@ TEST_F(BatchTest, AnErrorOfTheSessionEndsAll) {
 
 TEST_F(BatchTest, AnInitialPromptGoesBeforeEveryWindow) {
   options_.initial_prompt = "Tessera";
-  int windows = 0;
-  ASSERT_TRUE(Run({{60}}, [&](int, int64_t begin, int) {
-                ++windows;
-                return Script{Line(begin, 19.2)};
-              }).ok());
+  ASSERT_TRUE(Run({{60}}, [&](int, int64_t begin, int) { return Script{Line(begin, 19.2)}; }).ok());
   EXPECT_EQ(Of(0).segments.size(), 3u);
+  std::vector<int> prompt = tokenizer_->Encode(" Tessera");
+  prompt.insert(prompt.begin(), tokenizer_->sot_prev());
+  EXPECT_THAT(session_->prompts, ElementsAre(prompt, prompt, prompt));
 }
 
 TEST_F(BatchTest, RefusesABatchSizeOutOfRange) {
