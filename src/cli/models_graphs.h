@@ -15,8 +15,8 @@ struct ExportModelOptions {
   bool f16 = false;           // matrices as f16
   bool quiet = false;
 };
-// One STAGE.onnx each, large weights in STAGE.onnx.data beside it. Prints the paths; returns an exit
-// code.
+// One STAGE.onnx each, large weights in STAGE.onnx.data beside it. Prints the paths; returns an
+// exit code.
 int ExportModel(const ExportModelOptions& options);
 
 struct ShowGraphOptions {

@@ -91,6 +91,7 @@ class Interpreter {
 
   Status RunNode(const Node& node) {
     std::vector<View> operands;
+    operands.reserve(node.inputs.size());
     for (ValueId id : node.inputs) operands.push_back(id == kNoValue ? View{} : views_[id]);
     TESSERA_ASSIGN_OR_RETURN(Tensor result, InterpretNode(node.op, node.attributes, operands));
     for (ValueId id : node.inputs) {

@@ -18,7 +18,8 @@ class Operands {
  public:
   Operands(OpKind op, const std::vector<const Value*>& inputs) : op_(op), inputs_(inputs) {}
 
-  Status Error(std::string_view operand, std::string_view expected, std::string found) const {
+  Status Error(std::string_view operand, std::string_view expected,
+               const std::string& found) const {
     return InvalidArgument(std::string(OpName(op_)) + ": " + std::string(operand) + ": expected " +
                            std::string(expected) + ", found " + found);
   }

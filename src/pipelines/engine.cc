@@ -12,8 +12,8 @@ namespace {
 
 constexpr int kMaxThreads = 1024;
 
-// int8 writes as few wrong words as f32 (docs/accuracy.md) at about three times its speed. The scalar
-// kernels are there to be compared with, so f32 is what they are asked for.
+// int8 writes as few wrong words as f32 (docs/accuracy.md) at about three times its speed. The
+// scalar kernels are there to be compared with, so f32 is what they are asked for.
 Precision ResolvePrecision(Precision precision) {
   if (precision != Precision::kAuto) return precision;
   return kernels::CurrentIsa() == kernels::Isa::kScalar ? Precision::kF32 : Precision::kInt8;

@@ -25,6 +25,7 @@ Status FoldConstants(Graph* graph, const ConstantFoldLimits& limits) {
       continue;
     }
     std::vector<View> operands;
+    operands.reserve(node.inputs.size());
     for (ValueId id : node.inputs) {
       operands.push_back(id == kNoValue ? View{} : graph->value(id).data);
     }
