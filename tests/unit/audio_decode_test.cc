@@ -213,6 +213,40 @@ TEST(Decode, SaysWhichPackageIsMissing) {
   EXPECT_EQ(DecodeMemory(mp4, NoFfmpeg()).status().code(), StatusCode::kUnavailable);
 }
 
+// A shell script in place of ffmpeg, so that what is asked of it and made of its answer shows.
+TEST(Decode, WhatFfmpegIsAskedAndAnswers) {
+  namespace fs = std::filesystem;
+  const fs::path folder = fs::path(testing::TempDir()) / "tessera_fake_ffmpeg";
+  fs::create_directories(folder);
+  const fs::path input = folder / "a.m4a", program = folder / "ffmpeg";
+  std::ofstream(input) << std::string("\0\0\0\x20", 4) << "ftypM4A ";
+  const auto run = [&](const std::string& script) {
+    std::ofstream(program) << "#!/bin/sh\nprintf '%s ' \"$@\" > \"$0.args\"\n" << script << '\n';
+    fs::permissions(program, fs::perms::owner_all);
+    DecodeOptions options;
+    options.ffmpeg = program.string();
+    return DecodeFile(input.string(), options);
+  };
+  // A sample cut in two between pieces.
+  const auto clip = run("printf 'A'; sleep 0.1; printf 'BCD'");
+  ASSERT_TRUE(clip.ok()) << clip.status().ToString();
+  V samples(static_cast<size_t>(clip->num_samples()));
+  ASSERT_TRUE(clip->Read(0, samples).ok());
+  EXPECT_EQ(samples, (V{0x4241, 0x4443}));
+  std::ifstream args(program.string() + ".args");
+  std::string line;
+  std::getline(args, line);
+  // Neither other protocols nor playlists, which name other files and hosts.
+  EXPECT_THAT(line, testing::HasSubstr("-protocol_whitelist file -format_whitelist aac,"));
+  EXPECT_THAT(line, testing::HasSubstr("-i file:" + input.string() + " "));
+  const auto failed = run("printf 'AB'; echo \"[mov @ 0x55] file:" + input.string() +
+                          ": no moov\" >&2; echo more >&2; exit 1");
+  EXPECT_EQ(failed.status().code(), StatusCode::kDataLoss);
+  EXPECT_EQ(failed.status().message(),
+            "cannot decode " + input.string() + ": ffmpeg says: no moov");
+  fs::remove_all(folder);
+}
+
 TEST(Decode, OptionsCutLimitAndReport) {
   std::vector<int16_t> ramp(32000);
   for (size_t i = 0; i < ramp.size(); ++i) ramp[i] = static_cast<int16_t>(i);

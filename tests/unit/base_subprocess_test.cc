@@ -1,6 +1,9 @@
 #include "base/subprocess.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <poll.h>
+#include <unistd.h>
 
 #include <string>
 #include <thread>
@@ -92,6 +95,22 @@ TEST(Subprocess, StopsOnRequestAndOnCallbackError) {
   SubprocessOptions options;
   options.on_stdout = [](std::span<const std::byte>) { return DataLoss("enough"); };
   EXPECT_EQ(Shell("echo x; sleep 60", options).result.status().message(), "enough");
+}
+
+// A program that is ended takes the programs it started with it.
+TEST(Subprocess, EndsTheChildrenOfTheChild) {
+  int ends[2];
+  ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
+  SubprocessOptions options;
+  options.stdin_fd = ends[1];  // held by the shell and its child, as long as they live
+  options.time_limit = std::chrono::milliseconds(100);
+  EXPECT_EQ(Shell("exec 3<&0; sleep 30 & wait", options).result.status().code(),
+            StatusCode::kDeadlineExceeded);
+  close(ends[1]);
+  pollfd all_closed = {ends[0], POLLIN, 0};
+  EXPECT_EQ(poll(&all_closed, 1, 10000), 1);
+  EXPECT_EQ(all_closed.revents, POLLHUP);
+  close(ends[0]);
 }
 
 TEST(Subprocess, FindsPrograms) {

@@ -71,6 +71,9 @@ TEST(VocabularyTest, ReadsEveryForm) {
   std::string lines;
   for (const auto& token : List(true)) lines += token.get<std::string>() + "\n";
   ExpectSmall(ParseVocabularyText(lines), true);
+  std::string windows;
+  for (const auto& token : List(true)) windows += token.get<std::string>() + "\r\n";
+  ExpectSmall(ParseVocabularyText(windows), true);
   lines.pop_back();
   ExpectSmall(ParseVocabularyText(lines), true);
 
@@ -114,6 +117,17 @@ TEST(VocabularyTest, RefusesDamage) {
   }
   EXPECT_EQ(ParseVocabularyText("").status().code(), StatusCode::kDataLoss);
   EXPECT_EQ(ParseVocabularyText("two words\n").status().code(), StatusCode::kDataLoss);
+}
+
+TEST(VocabularyTest, RefusesAFileThatIsNoVocabularyBySize) {
+  const std::string path = ::testing::TempDir() + "tessera_large_vocabulary.txt";
+  std::ofstream(path) << "a\n";
+  std::filesystem::resize_file(path, uintmax_t{1} << 30);  // sparse
+  const Result<Vocabulary> vocabulary = LoadVocabulary(path);
+  std::filesystem::remove(path);
+  EXPECT_EQ(vocabulary.status().code(), StatusCode::kDataLoss);
+  EXPECT_NE(vocabulary.status().message().find("1073741824 bytes, expected"), std::string::npos)
+      << vocabulary.status().message();
 }
 
 TEST(VocabularyTest, LoadNamesWhatIsMissing) {

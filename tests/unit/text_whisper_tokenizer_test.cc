@@ -176,6 +176,18 @@ TEST_P(WhisperTokenizerModelTest, SplitsIntoWords) {
   }
 }
 
+// The languages that openai-whisper splits at every character.
+TEST_P(WhisperTokenizerModelTest, LanguagesWithoutSpaces) {
+  const Ids ids = tokenizer_->Encode(" one twothree");
+  const size_t spaced = tokenizer_->SplitToWordTokens(ids, "en").size();
+  ASSERT_LT(spaced, ids.size());
+  for (const char* language : {"zh", "ja", "th", "lo", "my", "yue"}) {
+    EXPECT_EQ(tokenizer_->SplitToWordTokens(ids, language).size(),
+              tokenizer_->is_multilingual() ? ids.size() : spaced)
+        << language;
+  }
+}
+
 // Where openai-whisper's own split fails with an index error: bytes after the last character, and
 // only those.
 TEST_P(WhisperTokenizerModelTest, SplitOfCutCharactersEndsWell) {
