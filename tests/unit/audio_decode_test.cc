@@ -228,7 +228,7 @@ TEST(Decode, WhatFfmpegIsAskedAndAnswers) {
     return DecodeFile(input.string(), options);
   };
   // A sample cut in two between pieces.
-  const auto clip = run("printf 'A'; sleep 0.1; printf 'BCD'");
+  const auto clip = run("printf 'ABC'; sleep 0.1; printf 'D'");
   ASSERT_TRUE(clip.ok()) << clip.status().ToString();
   V samples(static_cast<size_t>(clip->num_samples()));
   ASSERT_TRUE(clip->Read(0, samples).ok());
