@@ -37,8 +37,9 @@ enum class TranscribeMode {
   kSequential,  // openai-whisper's walk: a window begins where the text of the last one ended
   // Windows are cut where nobody speaks, before any is decoded, and several are decoded at a time:
   // much faster. Every window is held to the same rules (temperatures, thresholds, timestamps,
-  // prompts), but knows nothing of the text before it: condition_on_previous_text has no effect,
-  // initial_prompt goes before every window, and stretches without speech are not decoded at all.
+  // prompts), but knows nothing of the windows before it: initial_prompt goes before every one,
+  // condition_on_previous_text is about the rest of a window whose text ended early, and stretches
+  // without speech are not decoded at all.
   kBatched,
 };
 

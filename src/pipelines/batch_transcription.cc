@@ -25,6 +25,7 @@ struct BatchTranscription::Window {
   MelWindow mel;
   int64_t id = -1;    // the scheduler's, once it has the window
   int num_rests = 0;  // windows that this one is the rest of
+  std::vector<int> prompt;
   bool done = false;
   std::vector<Segment> segments;
 };
@@ -114,6 +115,7 @@ BatchTranscription::Window* BatchTranscription::FreeWindow(Recordings::iterator 
   }
   Window& window = recording->windows.emplace_back();
   window.mel = std::move(**next);
+  window.prompt = prompt_;
   return &window;
 }
 
@@ -137,7 +139,7 @@ std::optional<BatchWindow> BatchTranscription::NextWindow() {
     result.begin = window->mel.frames.begin;
     result.num_frames = window->mel.frames.end - window->mel.frames.begin;
     result.language = recording->language;
-    result.prompt = prompt_;
+    result.prompt = window->prompt;
     return result;
   }
 }
@@ -201,6 +203,14 @@ void BatchTranscription::Accept(Recording& recording, std::list<Window>::iterato
   if (!again || window->num_rests >= kMaxRests) return;
   Window more;
   more.num_rests = window->num_rests + 1;
+  // Of the text before it a rest knows what its window said, unless that is not to be trusted.
+  more.prompt = prompt_;
+  if (options_.options().condition_on_previous_text && result.temperature <= 0.5) {
+    more.prompt = window->prompt;
+    for (const Segment& segment : window->segments) {
+      more.prompt.insert(more.prompt.end(), segment.tokens.begin(), segment.tokens.end());
+    }
+  }
   more.mel.frames = {rest, frames.end};
   for (const MelRange& speech : window->mel.speech) {
     if (speech.end > rest) more.mel.speech.push_back({std::max(speech.begin, rest), speech.end});

@@ -338,6 +338,10 @@ TEST_F(BatchTest, WhatATextLeavesOutIsDecodedAgain) {
   EXPECT_DOUBLE_EQ(Of(0).segments[1].start, 8.0);
   EXPECT_DOUBLE_EQ(Of(0).segments.back().end, 18.0);
   EXPECT_EQ(session_->num_encodes, 6);
+  std::vector<int> prompt = Line(0, 8.0);
+  prompt.insert(prompt.begin(), tokenizer_->sot_prev());
+  EXPECT_EQ(session_->prompts.at(0), std::vector<int>());
+  EXPECT_EQ(session_->prompts.at(1), prompt);
 }
 
 TEST_F(BatchTest, TimesStayInsideTheWindow) {
