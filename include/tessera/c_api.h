@@ -48,9 +48,9 @@ typedef enum tessera_mode {
 typedef enum tessera_task { TESSERA_TRANSCRIBE = 0, TESSERA_TRANSLATE = 1 } tessera_task;
 
 typedef struct tessera_model_options {
-  size_t size;       /* sizeof(tessera_model_options) */
-  const char* model; /* name or path; NULL: "whisper-base" */
-  tessera_precision precision;
+  size_t size;        /* sizeof(tessera_model_options) */
+  const char* model;  /* name or path; NULL: "whisper-base" */
+  int32_t precision;  /* a tessera_precision; other values are refused */
   int32_t threads;    /* 0: all cores */
   const char* device; /* NULL: "auto" */
 } tessera_model_options;
@@ -98,7 +98,7 @@ typedef struct tessera_transcribe_options {
   void (*on_segment)(const tessera_segment* segment, void* user_data);
   void (*on_progress)(double seconds_done, double seconds_total, void* user_data);
   void* user_data;
-  tessera_mode mode;
+  int32_t mode;       /* a tessera_mode */
   int32_t batch_size; /* windows decoded at a time in batched mode */
 } tessera_transcribe_options;
 
@@ -143,7 +143,7 @@ void tessera_transcript_free(tessera_transcript* transcript);
  * this thread. */
 const char* tessera_last_error(void);
 /* Lower-case name such as "data_loss". */
-const char* tessera_status_name(tessera_status status);
+const char* tessera_status_name(int32_t status);
 
 #ifdef __cplusplus
 } /* extern "C" */

@@ -207,10 +207,10 @@ tessera_status tessera_transcriber_create(const tessera_model_options* given,
     if (c.model != nullptr) options.model = c.model;
     if (c.device != nullptr) options.device = c.device;
     options.threads = c.threads;
-    options.precision = static_cast<tessera::Precision>(c.precision);
     if (c.precision < TESSERA_PRECISION_AUTO || c.precision > TESSERA_PRECISION_INT8) {
       return InvalidArgument("precision " + std::to_string(c.precision) + " is unknown");
     }
+    options.precision = static_cast<tessera::Precision>(c.precision);
     TESSERA_ASSIGN_OR_RETURN(tessera::Transcriber created, tessera::Transcriber::Create(options));
     *transcriber = new tessera_transcriber{std::move(created), {}, {}};
     return OkStatus();
@@ -286,7 +286,7 @@ void tessera_transcript_free(tessera_transcript* transcript) { delete transcript
 
 const char* tessera_last_error(void) { return tessera::last_error.c_str(); }
 
-const char* tessera_status_name(tessera_status status) {
+const char* tessera_status_name(int32_t status) {
   return tessera::StatusCodeName(static_cast<tessera::StatusCode>(status)).data();
 }
 

@@ -45,7 +45,7 @@ TEST(CApiTest, RefusesBadOptions) {
   EXPECT_EQ(tessera_transcriber_create(&options, &transcriber), TESSERA_INVALID_ARGUMENT);
   EXPECT_THAT(tessera_last_error(), HasSubstr("threads"));
   tessera_model_options_init(&options);
-  options.precision = static_cast<tessera_precision>(9);
+  options.precision = 9;
   EXPECT_EQ(tessera_transcriber_create(&options, &transcriber), TESSERA_INVALID_ARGUMENT);
   tessera_model_options_init(&options);
   options.device = "abacus";
@@ -79,7 +79,7 @@ TEST(CApiTest, RefusesNull) {
   tessera_transcript_free(nullptr);
   tessera_transcriber_free(nullptr);
   EXPECT_STREQ(tessera_status_name(TESSERA_DATA_LOSS), "data_loss");
-  EXPECT_STREQ(tessera_status_name(static_cast<tessera_status>(99)), "unknown");
+  EXPECT_STREQ(tessera_status_name(99), "unknown");
 }
 
 }  // namespace
