@@ -66,7 +66,8 @@ tidy_check() {
   fi
   echo "${#all[@]} files: $(grep -c '^TIDY ok' "$log") pass, $(grep -c '^TIDY same' "$log") passed before and are unchanged," \
     "$(grep -c '^TIDY BAD' "$log") with findings, $(grep -c '^TIDY left' "$log") not looked at for lack of time"
-  ! grep -q '^TIDY BAD' "$log" && [[ "$(grep -c '^TIDY ' "$log")" -eq "${#all[@]}" ]]
+  # CI reports findings without failing on them until the whole tree is clean; by hand they fail.
+  { [[ -n "${TESSERA_TIDY_ADVISORY:-}" ]] || ! grep -q '^TIDY BAD' "$log"; } && [[ "$(grep -c '^TIDY ' "$log")" -eq "${#all[@]}" ]]
 }
 
 shell_check() {
