@@ -169,7 +169,7 @@ void BatchTranscription::OnLanguage(int64_t id, LanguageDetection detection) {
 void BatchTranscription::OnResult(int64_t id, DecodingResult result) {
   const std::optional<Found> found = Find(id);
   if (!found) return;
-  Accept(*found->recording, found->window, std::move(result));
+  Accept(*found->recording, found->window, result);
   Deliver(found->recording);
   ReportProgress();
 }
@@ -180,7 +180,7 @@ void BatchTranscription::OnFailure(int64_t id, Status status) {
 }
 
 void BatchTranscription::Accept(Recording& recording, std::list<Window>::iterator window,
-                                DecodingResult result) {
+                                const DecodingResult& result) {
   window->done = true;
   if (IsSpeechless(result, options_.options())) return;
   const MelRange& frames = window->mel.frames;

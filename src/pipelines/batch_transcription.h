@@ -79,7 +79,8 @@ class BatchTranscription : public BatchClient {
   // Nothing where the recording is closed already.
   std::optional<Found> Find(int64_t id);
   // The segments of a decoded window, and what it leaves to decode.
-  void Accept(Recording& recording, std::list<Window>::iterator window, DecodingResult result);
+  void Accept(Recording& recording, std::list<Window>::iterator window,
+              const DecodingResult& result);
   // Hands out what is in order, and the transcript at the end.
   void Deliver(Recordings::iterator recording);
   void Close(Recordings::iterator recording, Status status);
