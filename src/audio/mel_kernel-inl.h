@@ -18,9 +18,16 @@ struct MelBuffers {
 template <class V>
 struct Complex {
   V re, im;
-  friend Complex operator+(Complex a, Complex b) { return {a.re + b.re, a.im + b.im}; }
-  friend Complex operator-(Complex a, Complex b) { return {a.re - b.re, a.im - b.im}; }
 };
+// Not friends: g++ compiles a friend of a class template without the instruction set of the pragma.
+template <class V>
+Complex<V> operator+(Complex<V> a, Complex<V> b) {
+  return {a.re + b.re, a.im + b.im};
+}
+template <class V>
+Complex<V> operator-(Complex<V> a, Complex<V> b) {
+  return {a.re - b.re, a.im - b.im};
+}
 template <class V>
 Complex<V> Scale(Complex<V> a, V s) {
   return {a.re * s, a.im * s};

@@ -117,7 +117,11 @@ Result<pid_t> Spawn(const SubprocessOptions& options, int stdout_fd, int stderr_
   }
   argv.push_back(nullptr);
   pid_t pid = -1;
-  const int error = posix_spawn(&pid, argv[0], &actions, &attributes, argv.data(), environ);
+  // Asked first because posix_spawn cannot report a failed exec everywhere (qemu's user mode calls
+  // it a success and the child ends with 127).
+  const int error = access(argv[0], X_OK) != 0
+                        ? errno
+                        : posix_spawn(&pid, argv[0], &actions, &attributes, argv.data(), environ);
   posix_spawn_file_actions_destroy(&actions);
   posix_spawnattr_destroy(&attributes);
   if (error == 0) return pid;
