@@ -84,7 +84,7 @@ Status BatchScheduler::Encode(const BatchWindow& window, int place, Status* fail
   mel_.resize(static_cast<size_t>(window.num_frames * num_mels));
   *failure = window.mel->Frames(window.begin, window.num_frames, mel_);
   if (!failure->ok()) return OkStatus();
-  return session_.Encode(View{mel_.data(), DType::kF32, {window.num_frames, num_mels}}, place,
+  return session_.Encode(View{mel_.data(), DType::kF32, {window.num_frames, num_mels}}, place, {},
                          stop);
 }
 

@@ -20,7 +20,7 @@ Status SessionWindowDecoder::SetWindow(const MelSource& mel, int64_t begin, int6
   mel_.resize(static_cast<size_t>(count * mel.num_mels()));
   TESSERA_RETURN_IF_ERROR(mel.Frames(begin, count, mel_));
   const View view{mel_.data(), DType::kF32, {count, mel.num_mels()}};
-  TESSERA_RETURN_IF_ERROR(session_.Encode(view, 0, stop));
+  TESSERA_RETURN_IF_ERROR(session_.Encode(view, 0, {}, stop));
   encoded_source_ = &mel;
   encoded_begin_ = begin;
   encoded_count_ = count;

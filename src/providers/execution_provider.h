@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "base/thread_pool.h"
 #include "graph/graph.h"
 #include "kernels/linear.h"
 
@@ -73,7 +74,11 @@ struct RunBindings {
 class Program {
  public:
   virtual ~Program() = default;
-  virtual std::unique_ptr<ExecutionContext> NewContext() const = 0;
+  // Runs with this context use `threads`, where the provider computes on the CPU; contexts on
+  // different teams may run at the same time. Null: the provider's own threads, on which runs take
+  // turns.
+  virtual std::unique_ptr<ExecutionContext> NewContext(
+      std::shared_ptr<ThreadPool> threads = nullptr) const = 0;
   // `states` must come from the same provider and hold every state of the graph. Cancelled between
   // steps when `stop` is set.
   virtual Status Run(ExecutionContext& context, StateStore* states, const RunBindings& bindings,

@@ -191,7 +191,7 @@ TEST_P(WhisperStagesTest, AgreeWithOpenaiWhisper) {
 
     // The decoder through the session: a prompt in one call, then token by token, as a search feeds
     // it.
-    ASSERT_TRUE((*session)->Encode(mel.ViewOf(), 0, {}).ok());
+    ASSERT_TRUE((*session)->Encode(mel.ViewOf(), 0, {}, {}).ok());
     (*session)->BeginRow(0, 0);
     const auto tokens = golden->Find("tokens")->view.Span<int32_t>();
     const int prompt = recording["sot_length"].get<int>();

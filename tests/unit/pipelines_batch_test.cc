@@ -43,7 +43,8 @@ class ScriptedSession : public WhisperSession {
   const WhisperConfig& config() const override { return config_; }
   int max_windows() const override { return static_cast<int>(places_.size()); }
   int max_rows() const override { return static_cast<int>(rows_.size()); }
-  Status Encode(const View& mel, int window, std::stop_token) override {
+  int num_encoders() const override { return 1; }
+  Status Encode(const View& mel, int window, const EncodeOptions&, std::stop_token) override {
     const float* values = static_cast<const float*>(mel.data);
     places_.at(static_cast<size_t>(window)) = {
         static_cast<int>(values[0]), static_cast<int64_t>(values[1]), {}};

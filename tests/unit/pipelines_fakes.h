@@ -100,7 +100,8 @@ class FakeSession : public WhisperSession {
   const WhisperConfig& config() const override { return config_; }
   int max_windows() const override { return 1; }
   int max_rows() const override { return static_cast<int>(rows_.size()); }
-  Status Encode(const View& mel, int, std::stop_token stop) override {
+  int num_encoders() const override { return 1; }
+  Status Encode(const View& mel, int, const EncodeOptions&, std::stop_token stop) override {
     ++num_encodes;
     encoded_frames = mel.shape[0];
     return stop.stop_requested() ? Cancelled("stop") : OkStatus();

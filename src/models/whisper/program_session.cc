@@ -9,16 +9,21 @@ namespace tessera {
 ProgramSession::ProgramSession(std::shared_ptr<const WhisperModel> model,
                                const WhisperSessionOptions& options)
     : model_(std::move(model)),
-      encoder_context_(model_->encoder_->NewContext()),
-      cross_context_(model_->cross_kv_->NewContext()),
-      decoder_context_(model_->decoder_->NewContext()),
       window_length_(options.max_windows),
       rows_(options.max_rows),
       iota_(config().num_audio_positions) {
   const WhisperConfig& c = config();
   for (Row& row : rows_) row.slots.resize(c.num_text_positions);
-  mel_ = Tensor(DType::kF32, {1, c.num_frames(), c.num_mels});
-  features_ = Tensor(DType::kF32, {1, c.num_audio_positions, c.audio_width});
+  std::shared_ptr<ThreadPool> main;
+  if (options.num_encoders > 1) main = std::make_shared<ThreadPool>(options.main_threads);
+  decoder_context_ = model_->decoder_->NewContext(main);
+  for (int i = 0; i < options.num_encoders; ++i) {
+    const auto threads = i == 0 ? main : std::make_shared<ThreadPool>(1);
+    encoders_.push_back({model_->encoder_->NewContext(threads),
+                         model_->cross_kv_->NewContext(threads),
+                         Tensor(DType::kF32, {1, c.num_frames(), c.num_mels}),
+                         Tensor(DType::kF32, {1, c.num_audio_positions, c.audio_width})});
+  }
   std::iota(iota_.begin(), iota_.end(), 0);
 }
 
@@ -30,6 +35,12 @@ Result<std::unique_ptr<WhisperSession>> ProgramSession::Create(
                            " windows and 1.." + std::to_string(WhisperModel::kMaxRows) +
                            " rows, found " + std::to_string(options.max_windows) + " and " +
                            std::to_string(options.max_rows));
+  if (options.num_encoders < 1 || options.num_encoders > options.max_windows ||
+      options.main_threads < 1)
+    return InvalidArgument("a session of " + std::to_string(options.max_windows) +
+                           " windows takes as many encoders at most, found " +
+                           std::to_string(options.num_encoders) + " with " +
+                           std::to_string(options.main_threads) + " main threads");
   const Graph* graphs[] = {&model->cross_kv_graph_, &model->decoder_graph_};
   TESSERA_ASSIGN_OR_RETURN(std::unique_ptr<StateStore> states,
                            model->provider_->NewStateStore(
@@ -39,33 +50,36 @@ Result<std::unique_ptr<WhisperSession>> ProgramSession::Create(
   return std::unique_ptr<WhisperSession>(std::move(session));
 }
 
-Status ProgramSession::Encode(const View& mel, int window, std::stop_token stop) {
+Status ProgramSession::Encode(const View& mel, int window, const EncodeOptions& options,
+                              std::stop_token stop) {
   const WhisperConfig& c = config();
   TESSERA_CHECK(window >= 0 && window < max_windows());
+  TESSERA_CHECK(options.encoder >= 0 && options.encoder < num_encoders());
+  Encoder& own = encoders_[options.encoder];
   if (mel.dtype != DType::kF32 || mel.shape.size() != 2 || mel.shape[0] > c.num_frames() ||
       mel.shape[1] != c.num_mels)
     return InvalidArgument("mel: expected f32 [up to " + std::to_string(c.num_frames()) + ", " +
                            std::to_string(c.num_mels) + "], found " +
                            std::string(DTypeName(mel.dtype)) + " " + ShapeToString(mel.shape));
-  char* padded = static_cast<char*>(mel_.MutableViewOf().data);
+  char* padded = static_cast<char*>(own.mel.MutableViewOf().data);
   if (mel.bytes() != 0) std::memcpy(padded, mel.data, mel.bytes());
-  std::memset(padded + mel.bytes(), 0, mel_.ViewOf().bytes() - mel.bytes());
+  std::memset(padded + mel.bytes(), 0, own.mel.ViewOf().bytes() - mel.bytes());
   window_length_[window] = 0;
 
   const int64_t positions = c.num_audio_positions;
   const View ids{iota_.data(), DType::kI32, {positions}};
-  const NamedView encoder_in[] = {{"mel", mel_.ViewOf()}, {"position_ids", ids}};
-  const NamedMutableView encoder_out[] = {{"features", features_.MutableViewOf()}};
+  const NamedView encoder_in[] = {{"mel", own.mel.ViewOf()}, {"position_ids", ids}};
+  const NamedMutableView encoder_out[] = {{"features", own.features.MutableViewOf()}};
   TESSERA_RETURN_IF_ERROR(
-      model_->encoder_->Run(*encoder_context_, nullptr, {encoder_in, encoder_out}, stop));
+      model_->encoder_->Run(*own.encoder, nullptr, {encoder_in, encoder_out}, stop));
 
   const std::vector<int32_t> slot(positions, window);
-  View rows = features_.ViewOf();
+  View rows = own.features.ViewOf();
   rows.shape = {positions, c.audio_width};
   const NamedView cross_in[] = {
       {"features", rows}, {"slot", {slot.data(), DType::kI32, {positions}}}, {"position", ids}};
   TESSERA_RETURN_IF_ERROR(
-      model_->cross_kv_->Run(*cross_context_, states_.get(), {cross_in, {}}, stop));
+      model_->cross_kv_->Run(*own.cross_kv, states_.get(), {cross_in, {}}, stop));
   window_length_[window] = static_cast<int32_t>(positions);
   return OkStatus();
 }

@@ -25,7 +25,9 @@ class ProgramSession : public WhisperSession {
   const WhisperConfig& config() const override { return model_->config(); }
   int max_windows() const override { return static_cast<int>(window_length_.size()); }
   int max_rows() const override { return static_cast<int>(rows_.size()); }
-  Status Encode(const View& mel, int window, std::stop_token stop) override;
+  int num_encoders() const override { return static_cast<int>(encoders_.size()); }
+  Status Encode(const View& mel, int window, const EncodeOptions& options,
+                std::stop_token stop) override;
   void BeginRow(int row, int window) override;
   void ReorderRows(std::span<const int> targets, std::span<const int> sources) override;
   Result<View> Decode(std::span<const TokenInput> tokens, std::stop_token stop) override;
@@ -37,16 +39,23 @@ class ProgramSession : public WhisperSession {
     std::vector<int32_t> slots;  // [num_text_positions]
   };
 
+  // What one Encode call at a time uses.
+  struct Encoder {
+    std::unique_ptr<ExecutionContext> encoder, cross_kv;
+    Tensor mel, features;
+  };
+
   ProgramSession(std::shared_ptr<const WhisperModel> model, const WhisperSessionOptions& options);
   Status DecodeSome(std::span<const TokenInput> tokens, int64_t first_output, int64_t num_outputs,
                     std::stop_token stop);
 
   const std::shared_ptr<const WhisperModel> model_;
   std::unique_ptr<StateStore> states_;
-  std::unique_ptr<ExecutionContext> encoder_context_, cross_context_, decoder_context_;
+  std::vector<Encoder> encoders_;
+  std::unique_ptr<ExecutionContext> decoder_context_;
   std::vector<int32_t> window_length_;  // encoded positions of each window; 0: none yet
   std::vector<Row> rows_;
-  Tensor mel_, features_, logits_;
+  Tensor logits_;
   std::vector<int32_t> iota_;
 };
 

@@ -7,7 +7,8 @@
 // is in the call. The order of use:
 //   Encode(mel, window) -> BeginRow(row, window) -> Decode(prompt tokens) -> Decode(one token a
 //   row) ... -> ReorderRows(...)
-// Not thread-safe: one thread at a time.
+// Not thread-safe: one thread at a time, except that Encode may run beside Decode and beside itself
+// with other encoders, for windows that no row in the other calls looks at.
 #ifndef TESSERA_MODELS_WHISPER_SESSION_H_
 #define TESSERA_MODELS_WHISPER_SESSION_H_
 
@@ -29,6 +30,10 @@ struct TokenInput {
   bool want_logits = false;  // logits for the token that follows this one
 };
 
+struct EncodeOptions {
+  int encoder = 0;  // in [0, num_encoders): whose memory and threads are used
+};
+
 class WhisperSession {
  public:
   virtual ~WhisperSession() = default;
@@ -36,10 +41,13 @@ class WhisperSession {
   virtual const WhisperConfig& config() const = 0;
   virtual int max_windows() const = 0;
   virtual int max_rows() const = 0;
+  // Encode calls that may run at the same time.
+  virtual int num_encoders() const = 0;
 
   // mel: f32 [frames, num_mels], frames <= config().num_frames(); the rest of the window is zeros,
   // as openai-whisper pads. Fills place `window`. Cancelled when `stop` is requested.
-  virtual Status Encode(const View& mel, int window, std::stop_token stop) = 0;
+  virtual Status Encode(const View& mel, int window, const EncodeOptions& options,
+                        std::stop_token stop) = 0;
 
   // Row `row` starts with an empty history and looks at `window`.
   virtual void BeginRow(int row, int window) = 0;

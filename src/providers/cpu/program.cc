@@ -12,10 +12,13 @@ size_t CpuContext::bytes() const {
   return total;
 }
 
-std::unique_ptr<ExecutionContext> CpuProgram::NewContext() const {
+std::unique_ptr<ExecutionContext> CpuProgram::NewContext(
+    std::shared_ptr<ThreadPool> threads) const {
   auto context = std::make_unique<CpuContext>();
+  const int num_workers = (threads ? *threads : pool_->pool).num_threads();
+  context->threads = std::move(threads);
   context->arena = AlignedBuffer(plan_.arena_bytes);
-  for (int w = 0; w < pool_->pool.num_threads(); ++w)
+  for (int w = 0; w < num_workers; ++w)
     context->workers.push_back({AlignedBuffer(plan_.scratch_bytes),
                                 AlignedBuffer(plan_.activation_bytes),
                                 AlignedBuffer(plan_.attention_bytes)});
@@ -124,14 +127,16 @@ Status CpuProgram::Run(ExecutionContext& context, StateStore* states, const RunB
   run.workers = own.workers.data();
   run.num_workers = static_cast<int>(own.workers.size());
 
-  const std::lock_guard<std::mutex> lock(pool_->mutex);
+  std::unique_lock<std::mutex> turn;
+  if (!own.threads) turn = std::unique_lock(pool_->mutex);
+  ThreadPool& pool = own.threads ? *own.threads : pool_->pool;
   SpinBarrier barrier(run.num_workers);
   run.barrier = &barrier;
   // Worker 0 decides before a barrier, all read after it; two slots, so that a decision for the
   // next barrier never changes what a slower worker reads for this one.
   std::atomic<bool> cancelled[2] = {false, false};
   const bool profile = !own.step_seconds.empty();
-  pool_->pool.Run([&](int worker) {
+  pool.Run([&](int worker) {
     auto start = std::chrono::steady_clock::now();
     for (size_t i = 0; i < plan_.steps.size(); ++i) {
       const auto& step = plan_.steps[i].step;

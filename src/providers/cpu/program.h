@@ -23,7 +23,7 @@ class CpuProgram : public Program {
   CpuProgram(Plan plan, std::shared_ptr<SharedPool> pool)
       : plan_(std::move(plan)), pool_(std::move(pool)) {}
 
-  std::unique_ptr<ExecutionContext> NewContext() const override;
+  std::unique_ptr<ExecutionContext> NewContext(std::shared_ptr<ThreadPool> threads) const override;
   Status Run(ExecutionContext& context, StateStore* states, const RunBindings& bindings,
              std::stop_token stop) const override;
   size_t weight_bytes() const override { return plan_.weight_bytes; }
@@ -42,6 +42,7 @@ class CpuContext : public ExecutionContext {
  public:
   size_t bytes() const override;
 
+  std::shared_ptr<ThreadPool> threads;  // null: the provider's
   AlignedBuffer arena;
   std::vector<WorkerMemory> workers;
   // Seconds spent in each step of the plan, summed over runs; empty unless profiling was asked for.
