@@ -1,0 +1,138 @@
+#include <algorithm>
+
+#include "providers/cpu/lowering_pass.h"
+
+namespace tessera::cpu {
+
+Result<kernels::LayerNormWeights> Lowering::NormWeightsOf(const Node& n) {
+  kernels::LayerNormWeights w;
+  const float* data[2];
+  for (int i = 0; i < 2; ++i) {
+    const Value& constant = graph_.value(n.inputs[1 + i]);
+    if (constant.kind != ValueKind::kConstant)
+      return Unimplemented("LayerNorm weights must be constants");
+    TESSERA_ASSIGN_OR_RETURN(Tensor widened, ToF32Tensor(constant.data));
+    data[i] = widened.As<float>();
+    plan_.constants.push_back(std::move(widened));
+  }
+  w.gamma = data[0];
+  w.beta = data[1];
+  w.d = ColumnsOf(n.inputs[0]);
+  w.epsilon = std::get<LayerNormAttributes>(n.attributes).epsilon;
+  return w;
+}
+
+kernels::PackedLinear* Lowering::AddLinear(std::vector<kernels::LinearSource> sources,
+                                           Precision precision) {
+  plan_.linears.push_back(std::make_unique<kernels::PackedLinear>());
+  jobs_.push_back({std::move(sources), precision, plan_.linears.back().get()});
+  return plan_.linears.back().get();
+}
+
+// The activations of value `x` in the open chain, made once however many layers read them.
+Result<Activations> Lowering::Prepare(ValueId x, Precision precision, const PlanSize& rows) {
+  Chain(rows);
+  if (const auto it = prepared_.find({x, precision}); it != prepared_.end()) return it->second;
+  PrepareOp op;
+  std::string name = "to " + std::string(kernels::PrecisionName(precision));
+  ValueId source = x;
+  if (const auto it = norm_of_.find(x); it != norm_of_.end()) {
+    const Node& norm = node(it->second);
+    TESSERA_ASSIGN_OR_RETURN(op.norm, NormWeightsOf(norm));
+    source = norm.inputs[0];
+    name = norm.name;
+  }
+  op.in = Use(source);
+  op.out = NewActivations(*chain_, precision, ColumnsOf(x));
+  prepared_[{x, precision}] = op.out;
+  const Activations out = op.out;
+  Emit(rows, name, std::move(op));
+  return out;
+}
+
+ValueId Lowering::FuseEpilogue(int index, LinearOp& op, const PlanSize& rows) {
+  ValueId y = node(index).outputs[0];
+  if (const int gelu = SoleConsumer(y, OpKind::kGelu); gelu >= 0) {
+    op.activation = kernels::Activation::kGelu;
+    done_[gelu] = true;
+    y = node(gelu).outputs[0];
+  }
+  if (const int add = SoleConsumer(y, OpKind::kAdd); add >= 0) {
+    const Node& n = node(add);
+    const ValueId other = n.inputs[0] == y ? n.inputs[1] : n.inputs[0];
+    // The residual must be there already, with one row for each of ours or fewer that repeat.
+    const PlanSize other_rows = RowsOfValue(other);
+    const bool repeats = other_rows.size() < rows.size() &&
+                         std::equal(other_rows.rbegin(), other_rows.rend(), rows.rbegin());
+    if (rows_.contains(other) && (other_rows == rows || repeats) &&
+        ColumnsOf(other) == ColumnsOf(y)) {
+      op.residual = Use(other);
+      if (repeats) op.residual_rows = other_rows;
+      done_[add] = true;
+      y = n.outputs[0];
+    }
+  }
+  return y;
+}
+
+Status Lowering::LowerLinear(int index) {
+  const Node& first = node(index);
+  const ValueId x = first.inputs[0];
+  const Precision precision = PrecisionOf(first);
+  const PlanSize rows = RowsOfValue(x);
+  // Neighbours in the list that read the same value become one matrix product.
+  std::vector<int> group = {index};
+  for (int j = index + 1; j < static_cast<int>(graph_.nodes().size()); ++j) {
+    const Node& n = node(j);
+    if (n.op != OpKind::kLinear || n.inputs[0] != x || PrecisionOf(n) != precision || done_[j])
+      break;
+    group.push_back(j);
+  }
+  if (std::any_of(group.begin(), group.end(), [&](int i) { return IsOutput(node(i).outputs[0]); }))
+    group.resize(1);
+
+  std::vector<kernels::LinearSource> sources;
+  for (int i : group) {
+    const Node& n = node(i);
+    const Value& weight = graph_.value(n.inputs[1]);
+    const bool has_bias = n.inputs.size() > 2 && n.inputs[2] != kNoValue;
+    if (weight.kind != ValueKind::kConstant ||
+        (has_bias && graph_.value(n.inputs[2]).kind != ValueKind::kConstant))
+      return Unimplemented("Linear weights must be constants");
+    sources.push_back({weight.data, has_bias ? graph_.value(n.inputs[2]).data : View{}});
+    done_[i] = true;
+  }
+  LinearOp op;
+  op.weights = AddLinear(std::move(sources), precision);
+  Chain(rows);
+  if (precision == Precision::kF32 && !norm_of_.contains(x)) {
+    op.direct = true;
+    op.in = Use(x);
+  } else {
+    TESSERA_ASSIGN_OR_RETURN(op.activations, Prepare(x, precision, rows));
+  }
+  if (group.size() == 1) {
+    const ValueId y = FuseEpilogue(index, op, rows);
+    op.out = NewRows(y);
+  } else {
+    // One array for all; each value is a range of its columns.
+    int64_t columns = 0;
+    Rows whole = NewRows(first.outputs[0]);
+    for (int i : group) {
+      const ValueId y = node(i).outputs[0];
+      Rows part = whole;
+      part.column = columns;
+      part.columns = ColumnsOf(y);
+      columns += part.columns;
+      rows_[y] = part;
+    }
+    allocations_[whole.offset].columns = columns;
+    for (int i : group) rows_[node(i).outputs[0]].ld = columns;
+    whole.ld = whole.columns = columns;
+    op.out = whole;
+  }
+  Emit(rows, first.name, std::move(op));
+  return OkStatus();
+}
+
+}  // namespace tessera::cpu

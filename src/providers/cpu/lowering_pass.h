@@ -1,0 +1,106 @@
+// The pass behind LowerGraph: what it knows of the graph, the arrays and steps it has made so far,
+// and one Lower* function for each kind of node. Private to src/providers/cpu/lowering*.cc:
+//
+//   lowering.cc              interface of the plan, the walk over the nodes
+//   lowering_rows.cc         dimensions, arrays, chains
+//   lowering_linear.cc       Linear with what is fused around it
+//   lowering_conv1d.cc       Conv1d
+//   lowering_attention.cc    Attention and CachedAttention
+//   lowering_state.cc        Gather from tables, CacheWrite to states
+//   lowering_elementwise.cc  sums, element-wise ops, slices
+//   lowering_lstm.cc         Lstm
+#ifndef TESSERA_PROVIDERS_CPU_LOWERING_PASS_H_
+#define TESSERA_PROVIDERS_CPU_LOWERING_PASS_H_
+
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/thread_pool.h"
+#include "providers/cpu/memory_plan.h"
+#include "providers/cpu/plan.h"
+#include "providers/execution_provider.h"
+
+namespace tessera::cpu {
+
+using kernels::Precision;
+
+// A Linear to pack once all are known; sources are views into the graph's constants.
+struct PackJob {
+  std::vector<kernels::LinearSource> sources;
+  Precision precision;
+  kernels::PackedLinear* result;
+};
+
+class Lowering {
+ public:
+  Lowering(const Graph& graph, const CompileOptions& options, ThreadPool& pool)
+      : graph_(graph), options_(options), pool_(pool) {}
+
+  Result<Plan> Run();
+
+ private:
+  // Analysis.
+  Status CollectInterface();
+  Status LowerNode(int index);
+  bool IsOutput(ValueId v) const { return output_of_.contains(v); }
+  const Node& node(int i) const { return graph_.nodes()[i]; }
+  // The only consumer of `v` if it is a not yet lowered node of kind `op`, else -1.
+  int SoleConsumer(ValueId v, OpKind op) const;
+  PlanDim ToPlanDim(const Dim& dim) const;
+  PlanSize RowsOfValue(ValueId v) const;
+  int64_t ColumnsOf(ValueId v) const;
+  Precision PrecisionOf(const Node& n) const {
+    return options_.linear_precision ? options_.linear_precision(n.name) : options_.precision;
+  }
+
+  // Arrays. Rows made here name an allocation in `offset`; memory_plan.h resolves them at the end.
+  Rows NewRows(ValueId v);
+  Rows Use(ValueId v);
+  Rows Materialised(ValueId v);
+  int InputIndex(ValueId v) const;
+  int StateIndex(ValueId v);
+
+  // Steps.
+  ChainStep& Chain(const PlanSize& rows);
+  void CloseChain();
+  void Emit(const PlanSize& rows, const std::string& name, decltype(MicroOp::op) op);
+
+  Status LowerLinear(int index);
+  Status LowerConv1d(int index);
+  Status LowerAttention(const Node& n);
+  Status LowerCachedAttention(const Node& n);
+  Status LowerGather(const Node& n);
+  Status LowerCacheWrite(const Node& n);
+  Status LowerAdd(const Node& n);
+  Status LowerElementwise(const Node& n);
+  Status LowerSlice(const Node& n);
+  Status LowerLstm(const Node& n);
+  Result<kernels::LayerNormWeights> NormWeightsOf(const Node& n);
+  Result<Activations> Prepare(ValueId x, Precision precision, const PlanSize& rows);
+  kernels::PackedLinear* AddLinear(std::vector<kernels::LinearSource> sources, Precision precision);
+  // Takes Gelu and Add nodes after node `index` into the epilogue; returns the value that the
+  // Linear now writes.
+  ValueId FuseEpilogue(int index, LinearOp& op, const PlanSize& rows);
+
+  const Graph& graph_;
+  const CompileOptions& options_;
+  ThreadPool& pool_;
+  Plan plan_;
+  std::vector<std::vector<int>> consumers_;
+  std::vector<bool> done_;  // nodes taken into an earlier op
+  std::map<ValueId, int> output_of_;
+  std::map<ValueId, int> norm_of_;   // folded LayerNorms: output value -> node
+  std::map<ValueId, int> state_of_;  // state values and their updated forms -> plan state
+  std::map<ValueId, Rows> rows_;     // values that have an array
+  std::vector<Allocation> allocations_;
+  std::optional<ChainStep> chain_;
+  std::map<std::pair<ValueId, Precision>, Activations> prepared_;  // in the open chain
+  std::vector<PackJob> jobs_;
+};
+
+}  // namespace tessera::cpu
+
+#endif  // TESSERA_PROVIDERS_CPU_LOWERING_PASS_H_
