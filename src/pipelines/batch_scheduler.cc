@@ -9,6 +9,9 @@
 namespace tessera {
 namespace {
 
+// Each has memory of its own, and more would wait for the decoder.
+constexpr int kMaxHelpers = 12;
+
 // The `count` lowest of `pool`, taken out: the same order of events uses the same rows.
 std::vector<int> TakeLowest(std::vector<int>& pool, int count) {
   std::sort(pool.begin(), pool.end());
@@ -19,73 +22,116 @@ std::vector<int> TakeLowest(std::vector<int>& pool, int count) {
 
 }  // namespace
 
-int BatchScheduler::NumRows(const WindowOptions& options, int batch_size) {
+WhisperSessionOptions BatchScheduler::SessionOptions(const WindowOptions& options, int batch_size,
+                                                     int num_threads) {
+  WhisperSessionOptions session;
   // All windows at their first attempt, and one that has gone on to the attempt with most rows.
   const int first = options.num_rows(0);
-  return batch_size * first + options.max_rows() - first;
+  session.max_rows =
+      std::min(batch_size * first + options.max_rows() - first, WhisperModel::kMaxRows);
+  session.max_windows = batch_size;
+  if (num_threads > 1) {
+    // A quarter of the threads steps, which is about the decoder's share of the work; the rest
+    // encode, one window each, which costs no waiting for each other.
+    session.narrow_threads = std::max(1, num_threads / 4);
+    const int helpers = std::min(num_threads - session.narrow_threads, kMaxHelpers);
+    session.num_encoders = 1 + helpers;
+    // As many again as are being encoded are to step.
+    session.max_windows = std::max(batch_size, 2 * helpers);
+  }
+  return session;
 }
 
 BatchScheduler::BatchScheduler(WhisperSession& session, const WhisperTokenizer& tokenizer,
-                               const WindowOptions& options, BatchClient& client)
-    : session_(session), tokenizer_(tokenizer), options_(options), client_(client) {
+                               const WindowOptions& options, BatchClient& client, WakeSignal& wake)
+    : session_(session), tokenizer_(tokenizer), options_(options), client_(client), wake_(wake) {
   TESSERA_CHECK(session.max_rows() >= options.max_rows());
   for (int place = 0; place < session.max_windows(); ++place) free_places_.push_back(place);
   for (int row = 0; row < session.max_rows(); ++row) free_rows_.push_back(row);
 }
 
 Status BatchScheduler::Run(std::stop_token stop) {
+  EncodeQueue encoders(session_, wake_, stop);
+  encoders_ = &encoders;
+  const std::stop_callback wake_at_stop(stop, [this] { wake_.Notify(); });
+  // With encoders beside it this thread leaves a step out only while there are few rows.
+  const int all = session_.max_windows();
+  const int enough = encoders.num_helpers() == 0 ? all : (all - encoders.num_helpers()) * 3 / 4;
   while (true) {
     if (stop.stop_requested()) return Cancelled("a stop was requested");
-    for (Job& job : jobs_) {
-      if (!job.task && !job.detecting) TESSERA_RETURN_IF_ERROR(TryStart(job));
+    const uint32_t ticket = wake_.Ticket();
+    client_.Settle();
+    TESSERA_RETURN_IF_ERROR(Collect());
+    TESSERA_RETURN_IF_ERROR(Begin());
+    Admit();
+    const auto stepping = std::ranges::count_if(jobs_, &Job::stepping);
+    const bool few = stepping < enough && !free_rows_.empty();
+    const bool encode = few && encoders.num_waiting() > 0;
+    encoders.Offer(encode ? 1 : 0);
+    if (encode) {
+      encoders.RunOne();
+    } else if (stepping > 0 && !(few && encoders.num_helpers() == 0 && !free_places_.empty() &&
+                                 client_.MoreToCome())) {
+      TESSERA_RETURN_IF_ERROR(Step(stop));
+    } else if (!encoders.empty() || client_.MoreToCome()) {
+      wake_.Wait(ticket);
+    } else if (jobs_.empty()) {
+      return OkStatus();
     }
-    TESSERA_RETURN_IF_ERROR(Admit(stop));
-    if (jobs_.empty()) return OkStatus();
-    TESSERA_RETURN_IF_ERROR(Step(stop));
   }
 }
 
-Status BatchScheduler::Admit(std::stop_token stop) {
-  const auto rows_needed = static_cast<size_t>(options_.num_rows(0));
-  while (!free_places_.empty() && free_rows_.size() >= rows_needed) {
-    const bool waiting = std::any_of(jobs_.begin(), jobs_.end(),
-                                     [](const Job& job) { return !job.task && !job.detecting; });
-    if (waiting) return OkStatus();
+void BatchScheduler::Admit() {
+  // A window behind each one that is being encoded; the others' places are for those that step.
+  const int ahead = encoders_->num_helpers() + 1;
+  while (!free_places_.empty() && encoders_->num_waiting() < ahead) {
     std::optional<BatchWindow> window = client_.NextWindow();
-    if (!window) return OkStatus();
-    const int place = TakeLowest(free_places_, 1).front();
-    Status failure;
-    TESSERA_RETURN_IF_ERROR(Encode(*window, place, &failure, stop));
-    if (!failure.ok()) {
-      free_places_.push_back(place);
-      client_.OnFailure(window->id, std::move(failure));
-      continue;
-    }
+    if (!window) return;
     Job job;
     job.window = std::move(*window);
-    job.place = place;
-    job.detecting = job.window.language.empty();
-    if (job.detecting) {
-      job.rows = TakeLowest(free_rows_, 1);
-      session_.BeginRow(job.rows.front(), place);
-    } else {
-      TESSERA_RETURN_IF_ERROR(TryStart(job));
-    }
+    job.place = TakeLowest(free_places_, 1).front();
+    encoders_->Push({.id = job.window.id,
+                     .place = job.place,
+                     .mel = job.window.mel,
+                     .begin = job.window.begin,
+                     .num_frames = job.window.num_frames});
     jobs_.push_back(std::move(job));
+  }
+}
+
+Status BatchScheduler::Collect() {
+  while (std::optional<EncodedWindow> done = encoders_->Pop()) {
+    TESSERA_RETURN_IF_ERROR(done->encode);
+    const auto job =
+        std::ranges::find_if(jobs_, [&](const Job& j) { return j.window.id == done->id; });
+    TESSERA_CHECK(job != jobs_.end());
+    if (done->read.ok()) {
+      job->encoded = true;
+      continue;
+    }
+    free_places_.push_back(job->place);
+    jobs_.erase(job);
+    client_.OnFailure(done->id, std::move(done->read));
   }
   return OkStatus();
 }
 
-Status BatchScheduler::Encode(const BatchWindow& window, int place, Status* failure,
-                              std::stop_token stop) {
-  const int64_t num_mels = session_.config().num_mels;
-  TESSERA_CHECK(window.mel->num_mels() == num_mels && window.num_frames >= 1 &&
-                window.num_frames <= session_.config().num_frames());
-  mel_.resize(static_cast<size_t>(window.num_frames * num_mels));
-  *failure = window.mel->Frames(window.begin, window.num_frames, mel_);
-  if (!failure->ok()) return OkStatus();
-  return session_.Encode(View{mel_.data(), DType::kF32, {window.num_frames, num_mels}}, place, {},
-                         stop);
+Status BatchScheduler::Begin() {
+  for (const bool further : {true, false}) {
+    for (Job& job : jobs_) {
+      if (!job.encoded || job.stepping() || (job.attempt > 0) != further) continue;
+      if (job.window.language.empty()) {
+        if (free_rows_.empty()) return OkStatus();
+        job.rows = TakeLowest(free_rows_, 1);
+        job.detecting = true;
+        session_.BeginRow(job.rows.front(), job.place);
+      } else {
+        TESSERA_RETURN_IF_ERROR(TryStart(job));
+        if (!job.task) return OkStatus();
+      }
+    }
+  }
+  return OkStatus();
 }
 
 Status BatchScheduler::TryStart(Job& job) {

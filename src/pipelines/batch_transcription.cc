@@ -24,7 +24,7 @@ constexpr int kMaxRests = 8;
 struct BatchTranscription::Window {
   MelWindow mel;
   int64_t id = -1;    // the scheduler's, once it has the window
-  int num_rests = 0;  // windows that this one is the rest of
+  int num_rests = 0;  // windows that this one is the rest of; 0: the feed's
   std::vector<int> prompt;
   bool done = false;
   std::vector<Segment> segments;
@@ -33,9 +33,7 @@ struct BatchTranscription::Window {
 struct BatchTranscription::Recording {
   int index = 0;
   double seconds = 0;
-  std::unique_ptr<MelSource> mel;
-  std::unique_ptr<SpeechDetector> detector;  // until all is cut
-  std::optional<RecordingWindows> source;
+  std::shared_ptr<const MelSource> mel;
   bool all_cut = false;
   std::string language;
   bool detecting = false;  // by its first window; no other one begins before
@@ -66,82 +64,83 @@ BatchTranscription::BatchTranscription(const WhisperTokenizer& tokenizer,
 BatchTranscription::~BatchTranscription() = default;
 
 Status BatchTranscription::Run(WhisperSession& session) {
-  BatchScheduler scheduler(session, tokenizer_, options_, *this);
+  feed_.emplace(std::move(input_), options_.options(), config_.num_frames(), session.max_windows(),
+                wake_, stop_);
+  BatchScheduler scheduler(session, tokenizer_, options_, *this, wake_);
   Status status = scheduler.Run(stop_);
   TESSERA_CHECK(!status.ok() || recordings_.empty());
   while (!recordings_.empty()) Close(recordings_.begin(), status);
+  feed_.reset();
   return status.code() == StatusCode::kCancelled ? OkStatus() : status;
 }
 
-bool BatchTranscription::OpenNext() {
-  while (num_opened_ < input_.count && !stop_.stop_requested()) {
-    Recording& recording = recordings_.emplace_back();
-    recording.index = num_opened_++;
-    recording.language = options_.language();
-    const auto open = [&]() -> Status {
-      TESSERA_ASSIGN_OR_RETURN(BatchRecording opened, input_.open(recording.index));
-      TESSERA_ASSIGN_OR_RETURN(std::vector<MelRange> clips,
-                               ClipRanges(options_.options(), opened.mel->content_frames()));
-      recording.seconds = opened.clip.duration_seconds();
-      recording.mel = std::move(opened.mel);
-      recording.detector = std::move(opened.detector);
-      recording.source.emplace(std::move(opened.clip), std::move(clips), config_.num_frames());
-      return OkStatus();
-    };
-    Status status = open();
-    seconds_opened_ += recording.seconds;
-    if (status.ok()) return true;
-    Close(std::prev(recordings_.end()), std::move(status));
+void BatchTranscription::Settle() {
+  while (std::optional<FeedEvent> event = feed_->Pop()) {
+    std::visit([this](auto& e) { Handle(std::move(e)); }, *event);
   }
-  return false;
 }
 
-BatchTranscription::Window* BatchTranscription::FreeWindow(Recordings::iterator recording) {
-  if (recording->detecting) return nullptr;
-  const auto free = std::find_if(recording->windows.begin(), recording->windows.end(),
-                                 [](const Window& window) { return window.id < 0; });
-  if (free != recording->windows.end()) return &*free;
-  if (recording->all_cut) return nullptr;
-  Result<std::optional<MelWindow>> next = recording->source->Next(*recording->detector, stop_);
-  if (!next.ok()) {
-    Close(recording, std::move(next).status());
-    return nullptr;
-  }
-  if (!*next) {
-    recording->all_cut = true;
-    recording->detector.reset();
-    Deliver(recording);
-    return nullptr;
-  }
-  Window& window = recording->windows.emplace_back();
-  window.mel = std::move(**next);
-  window.prompt = prompt_;
-  return &window;
+BatchTranscription::Recordings::iterator BatchTranscription::Open(int index) {
+  return std::ranges::find(recordings_, index, &Recording::index);
 }
+
+void BatchTranscription::Handle(FeedOpened event) {
+  Recording& recording = recordings_.emplace_back();
+  recording.index = event.index;
+  recording.language = options_.language();
+  recording.seconds = event.seconds;
+  recording.mel = std::move(event.mel);
+  ++num_opened_;
+  seconds_opened_ += recording.seconds;
+}
+
+void BatchTranscription::Handle(FeedWindow event) {
+  const auto recording = Open(event.index);
+  if (recording == recordings_.end()) return feed_->Taken();
+  Window& window = recording->windows.emplace_back();
+  window.mel = std::move(event.window);
+  window.prompt = prompt_;
+  ++num_free_;
+}
+
+void BatchTranscription::Handle(FeedEnd event) {
+  auto recording = Open(event.index);
+  if (recording == recordings_.end()) {
+    if (closed_early_.erase(event.index) > 0) return;
+    // It was never opened.
+    ++num_opened_;
+    recording = recordings_.emplace(recordings_.end());
+    recording->index = event.index;
+  }
+  if (!event.status.ok()) return Close(recording, std::move(event.status));
+  recording->all_cut = true;
+  Deliver(recording);
+}
+
+bool BatchTranscription::MoreToCome() { return num_free_ == 0 && !feed_->ended(); }
 
 std::optional<BatchWindow> BatchTranscription::NextWindow() {
-  for (auto recording = recordings_.begin();;) {
-    if (recording == recordings_.end()) {
-      if (!OpenNext()) return std::nullopt;
-      recording = std::prev(recordings_.end());
-    }
-    const auto next = std::next(recording);
-    Window* const window = FreeWindow(recording);
-    if (window == nullptr) {
-      recording = next;
-      continue;
-    }
+  for (Recording& recording : recordings_) {
+    if (recording.detecting) continue;
+    const auto window = std::ranges::find_if(recording.windows,
+                                             [](const Window& w) { return w.id < 0 && !w.done; });
+    if (window == recording.windows.end()) continue;
     window->id = next_id_++;
-    recording->detecting = recording->language.empty();
+    if (window->num_rests == 0) {
+      --num_free_;
+      feed_->Taken();
+    }
+    recording.detecting = recording.language.empty();
     BatchWindow result;
     result.id = window->id;
-    result.mel = recording->mel.get();
+    result.mel = recording.mel;
     result.begin = window->mel.frames.begin;
     result.num_frames = window->mel.frames.end - window->mel.frames.begin;
-    result.language = recording->language;
+    result.language = recording.language;
     result.prompt = window->prompt;
     return result;
   }
+  return std::nullopt;
 }
 
 std::optional<BatchTranscription::Found> BatchTranscription::Find(int64_t id) {
@@ -247,6 +246,15 @@ void BatchTranscription::Close(Recordings::iterator recording, Status status) {
     result->cancelled = !status.ok();
   } else {
     result = std::move(status);
+  }
+  for (const Window& window : recording->windows) {
+    if (window.id >= 0 || window.num_rests > 0) continue;
+    --num_free_;
+    feed_->Taken();
+  }
+  if (!recording->all_cut) {
+    closed_early_.insert(index);
+    feed_->Abandon(index);
   }
   seconds_done_ += recording->seconds;
   ++num_done_;

@@ -1,10 +1,9 @@
 // BatchTranscription: many recordings as one stream of windows through a BatchScheduler, and back
 // from windows to transcripts.
 //
-// Recordings are opened in order and only when windows of theirs are needed: every open one but
-// the last has windows in work, so that at most batch_size + 1 are open. Each is cut by a
-// WindowCutter while its first windows are already being decoded; one of at most 30 s that holds
-// speech is a single window from its begin. Where the text of a window ends before its speech does,
+// A RecordingFeed opens recordings in order, a few windows ahead of those in work, and cuts each
+// while its first windows are already being decoded; a recording of at most 30 s that holds speech
+// is a single window from its begin. Where the text of a window ends before its speech does,
 // the rest becomes a window of its own. Segments are handed out in order as soon as all windows
 // before them are done; a recording's transcript as soon as it is complete. A recording that fails
 // does not disturb the others.
@@ -16,33 +15,20 @@
 #include <list>
 #include <memory>
 #include <optional>
+#include <set>
 #include <stop_token>
 #include <string_view>
 #include <vector>
 
-#include "audio/clip.h"
+#include "base/wake_signal.h"
 #include "pipelines/batch_scheduler.h"
-#include "pipelines/recording_windows.h"
-#include "pipelines/speech_detector.h"
+#include "pipelines/recording_feed.h"
 #include "pipelines/window_options.h"
 #include "pipelines/window_segments.h"
 #include "tessera/transcribe.h"
 #include "tessera/transcript.h"
 
 namespace tessera {
-
-// A recording as the batch reads it. `mel` is of the same audio as `clip`.
-struct BatchRecording {
-  AudioClip clip;
-  std::unique_ptr<MelSource> mel;
-  std::unique_ptr<SpeechDetector> detector;  // of this recording alone
-};
-
-struct BatchInput {
-  int count = 0;  // of recordings
-  // Opens one. Called once for each, in order. Errors end that recording only.
-  std::function<Result<BatchRecording>(int index)> open;
-};
 
 class BatchTranscription : public BatchClient {
  public:
@@ -57,7 +43,9 @@ class BatchTranscription : public BatchClient {
   // session or the options, not a recording; open recordings then end with that error.
   Status Run(WhisperSession& session);
 
+  void Settle() override;
   std::optional<BatchWindow> NextWindow() override;
+  bool MoreToCome() override;
   void OnLanguage(int64_t id, LanguageDetection detection) override;
   void OnResult(int64_t id, DecodingResult result) override;
   void OnFailure(int64_t id, Status status) override;
@@ -71,11 +59,11 @@ class BatchTranscription : public BatchClient {
     std::list<Window>::iterator window;
   };
 
-  // Opens recordings until one can be read; false where there are no more.
-  bool OpenNext();
-  // A window of the recording that nobody decodes yet; null where there is none at present. May
-  // close the recording.
-  Window* FreeWindow(Recordings::iterator recording);
+  void Handle(FeedOpened event);
+  void Handle(FeedWindow event);
+  void Handle(FeedEnd event);
+  // The recording, if it is open.
+  Recordings::iterator Open(int index);
   // Nothing where the recording is closed already.
   std::optional<Found> Find(int64_t id);
   // The segments of a decoded window, and what it leaves to decode.
@@ -89,13 +77,17 @@ class BatchTranscription : public BatchClient {
   const WhisperTokenizer& tokenizer_;
   const WhisperConfig config_;
   const WindowOptions& options_;
-  const BatchInput input_;
+  BatchInput input_;  // until Run
   const BatchCallbacks& callbacks_;
   const std::stop_token stop_;
   const SegmentSplitter splitter_;
   std::vector<int> prompt_;
 
-  Recordings recordings_;  // open ones, in order
+  WakeSignal wake_;
+  std::optional<RecordingFeed> feed_;  // during Run
+  Recordings recordings_;              // open ones, in order
+  int num_free_ = 0;                   // windows of the feed that nobody has begun
+  std::set<int> closed_early_;         // recordings whose end is still to come from the feed
   int num_opened_ = 0;
   int num_done_ = 0;
   int64_t next_id_ = 0;

@@ -21,7 +21,8 @@ Result<std::unique_ptr<SileroDetector>> SileroDetector::Create(
 }
 
 SileroDetector::SileroDetector(const std::shared_ptr<const SileroModel>& model)
-    : session_(model->NewSession()) {}
+    // A thread beside those that transcribe: taking turns with them would stop them.
+    : session_(model->NewSession(std::make_shared<ThreadPool>(1))) {}
 
 Result<std::vector<float>> SileroDetector::Probabilities(const AudioClip& clip,
                                                          int64_t begin_sample, int64_t count,

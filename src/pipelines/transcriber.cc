@@ -16,12 +16,9 @@
 namespace tessera {
 namespace {
 
-// What kAuto stands for.
-constexpr TranscribeMode kAutoMode = TranscribeMode::kSequential;
-
-bool IsBatched(const TranscribeOptions& options) {
-  return (options.mode == TranscribeMode::kAuto ? kAutoMode : options.mode) ==
-         TranscribeMode::kBatched;
+// kAuto is batched where there are several windows to decode at a time.
+bool AutoIsBatched(const AudioClip& clip) {
+  return clip.num_samples() > int64_t{kWindowFrames} * kHopLength;
 }
 
 DecodeOptions ForRaw(const PcmFormat& format) {
@@ -55,15 +52,22 @@ struct Transcriber::Impl {
 
   const WhisperModel& whisper() const { return *model.impl()->whisper; }
 
-  // A session of `windows` places, all of which a batch fills, with at least `rows` decoder rows.
-  Status EnsureSession(int windows, int rows) {
-    if (session && session->max_windows() == windows && session->max_rows() >= rows) {
+  // A session with at least these; a batch fills all places that there are.
+  Status EnsureSession(const WhisperSessionOptions& wanted, bool batched) {
+    const bool enough = session && session->max_rows() >= wanted.max_rows;
+    if (enough && (!batched || (session->max_windows() == wanted.max_windows &&
+                                session->num_encoders() == wanted.num_encoders))) {
       return OkStatus();
     }
     session.reset();  // before the larger one is allocated
-    TESSERA_ASSIGN_OR_RETURN(session,
-                             whisper().NewSession({.max_windows = windows, .max_rows = rows}));
+    TESSERA_ASSIGN_OR_RETURN(session, whisper().NewSession(wanted));
     return OkStatus();
+  }
+
+  // The options as this model takes them.
+  Result<WindowOptions> Check(TranscribeOptions options) const {
+    if (!options.exact) options.exact = model.precision() == Precision::kF32;
+    return WindowOptions::Create(options, whisper().tokenizer());
   }
 
   Result<LogMel> MakeMel(const AudioClip& clip, std::stop_token stop) const {
@@ -74,9 +78,10 @@ struct Transcriber::Impl {
   Status RunBatch(int count, const std::function<Result<AudioClip>(int index)>& open,
                   const WindowOptions& options, const BatchCallbacks& callbacks,
                   std::stop_token stop) {
-    const int batch_size = options.options().batch_size;
     TESSERA_RETURN_IF_ERROR(
-        EnsureSession(batch_size, BatchScheduler::NumRows(options, batch_size)));
+        EnsureSession(BatchScheduler::SessionOptions(options, options.options().batch_size,
+                                                     model.impl()->provider->num_threads()),
+                      /*batched=*/true));
     if (!detectors) detectors.emplace(model.impl()->provider);
     BatchInput input;
     input.count = count;
@@ -100,7 +105,8 @@ struct Transcriber::Impl {
       return std::move(decoded).status();
     }
     const AudioClip clip = std::move(decoded).value();
-    TESSERA_RETURN_IF_ERROR(EnsureSession(1, options.max_rows()));
+    TESSERA_RETURN_IF_ERROR(
+        EnsureSession({.max_windows = 1, .max_rows = options.max_rows()}, /*batched=*/false));
     Result<LogMel> mel = MakeMel(clip, stop);
     if (!mel.ok()) {
       if (mel.status().code() == StatusCode::kCancelled) return CancelledTranscript();
@@ -118,9 +124,18 @@ struct Transcriber::Impl {
   Result<Transcript> Run(const std::function<Result<AudioClip>()>& open,
                          const TranscribeOptions& options, const TranscribeCallbacks& callbacks,
                          std::stop_token stop) {
-    TESSERA_ASSIGN_OR_RETURN(const WindowOptions checked,
-                             WindowOptions::Create(options, whisper().tokenizer()));
-    if (!IsBatched(options)) return RunSequential(open(), checked, callbacks, std::move(stop));
+    TESSERA_ASSIGN_OR_RETURN(const WindowOptions checked, Check(options));
+    return RunChecked(open, checked, callbacks, std::move(stop));
+  }
+  Result<Transcript> RunChecked(const std::function<Result<AudioClip>()>& open,
+                                const WindowOptions& checked, const TranscribeCallbacks& callbacks,
+                                std::stop_token stop) {
+    const TranscribeMode mode = checked.options().mode;
+    Result<AudioClip> clip = open();
+    if (mode == TranscribeMode::kSequential || !clip.ok() ||
+        (mode == TranscribeMode::kAuto && !AutoIsBatched(*clip))) {
+      return RunSequential(std::move(clip), checked, callbacks, std::move(stop));
+    }
     Result<Transcript> result = CancelledTranscript();
     BatchCallbacks batch;
     if (callbacks.on_progress) {
@@ -140,7 +155,7 @@ struct Transcriber::Impl {
       result = std::move(transcript);
     };
     TESSERA_RETURN_IF_ERROR(
-        RunBatch(1, [&](int) { return open(); }, checked, batch, std::move(stop)));
+        RunBatch(1, [&](int) { return std::move(clip); }, checked, batch, std::move(stop)));
     return result;
   }
 };
@@ -188,14 +203,16 @@ Status Transcriber::TranscribeFiles(std::span<const std::string> paths,
                                     const TranscribeOptions& options,
                                     const BatchCallbacks& callbacks, std::stop_token stop,
                                     const std::optional<PcmFormat>& raw) {
-  TESSERA_ASSIGN_OR_RETURN(const WindowOptions checked,
-                           WindowOptions::Create(options, impl_->whisper().tokenizer()));
+  TESSERA_ASSIGN_OR_RETURN(const WindowOptions checked, impl_->Check(options));
   const DecodeOptions decode = raw ? ForRaw(*raw) : DecodeOptions();
   const auto open = [&](int index) {
     return OpenFile(paths[static_cast<size_t>(index)], decode, stop);
   };
   const auto count = static_cast<int>(paths.size());
-  if (IsBatched(options)) return impl_->RunBatch(count, open, checked, callbacks, stop);
+  if (options.mode == TranscribeMode::kBatched ||
+      (options.mode == TranscribeMode::kAuto && count > 1)) {
+    return impl_->RunBatch(count, open, checked, callbacks, stop);
+  }
 
   double seconds_done = 0;
   for (int i = 0; i < count && !stop.stop_requested(); ++i) {
@@ -213,7 +230,7 @@ Status Transcriber::TranscribeFiles(std::span<const std::string> paths,
         callbacks.on_language(i, code, probability);
       };
     }
-    Result<Transcript> transcript = impl_->RunSequential(open(i), checked, one, stop);
+    Result<Transcript> transcript = impl_->RunChecked([&] { return open(i); }, checked, one, stop);
     if (transcript.ok()) seconds_done += transcript->duration;
     if (callbacks.on_transcript) callbacks.on_transcript(i, std::move(transcript));
   }

@@ -53,6 +53,8 @@ class ExecutionContext {
  public:
   virtual ~ExecutionContext() = default;
   virtual size_t bytes() const = 0;
+  // Later runs use `threads`, at most as many as the context was made for. Null: the provider's.
+  virtual void UseThreads(std::shared_ptr<ThreadPool> threads) = 0;
 };
 
 struct NamedView {
@@ -91,6 +93,8 @@ class ExecutionProvider {
  public:
   virtual ~ExecutionProvider() = default;
   virtual std::string_view name() const = 0;
+  // CPU threads that its own runs keep busy.
+  virtual int num_threads() const = 0;
   virtual Capability GetCapability(const Graph& graph) const = 0;
   // The graph must outlive the program.
   virtual Result<std::unique_ptr<Program>> Compile(const Graph& graph,

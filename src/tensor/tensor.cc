@@ -1,5 +1,6 @@
 #include "tensor/tensor.h"
 
+#include <cstdlib>
 #include <cstring>
 #include <new>
 
@@ -45,14 +46,30 @@ View View::Rows(int64_t begin, int64_t end) const {
 
 namespace {
 constexpr size_t kAlign = 64;
+
+// The aligned part, a line behind it, and a line before it that ends in the allocation's address.
+size_t AllocationBytes(size_t bytes) { return (bytes + kAlign - 1) / kAlign * kAlign + 3 * kAlign; }
+}  // namespace
+
+AlignedBuffer::AlignedBuffer(void* allocation, size_t bytes) : bytes_(bytes) {
+  if (allocation == nullptr) throw std::bad_alloc();
+  const auto begin = reinterpret_cast<uintptr_t>(allocation);
+  auto* aligned = reinterpret_cast<char*>((begin / kAlign + 2) * kAlign);
+  std::memcpy(aligned - sizeof(void*), &allocation, sizeof(void*));
+  data_.reset(aligned);
 }
 
 AlignedBuffer::AlignedBuffer(size_t bytes)
-    : data_(::operator new(((bytes + kAlign - 1) / kAlign + 1) * kAlign, std::align_val_t{kAlign})),
-      bytes_(bytes) {}
+    : AlignedBuffer(std::malloc(AllocationBytes(bytes)), bytes) {}
+
+AlignedBuffer AlignedBuffer::Zeroed(size_t bytes) {
+  return AlignedBuffer(std::calloc(AllocationBytes(bytes), 1), bytes);
+}
 
 void AlignedBuffer::Free::operator()(void* p) const {
-  ::operator delete(p, std::align_val_t{kAlign});
+  void* allocation;
+  std::memcpy(&allocation, static_cast<char*>(p) - sizeof(void*), sizeof(void*));
+  std::free(allocation);
 }
 
 Tensor::Tensor(DType dtype, Shape shape)
@@ -61,8 +78,10 @@ Tensor::Tensor(DType dtype, Shape shape)
       buffer_(static_cast<size_t>(NumElements(shape_)) * DTypeSize(dtype)) {}
 
 Tensor Tensor::Zeros(DType dtype, Shape shape) {
-  Tensor t(dtype, std::move(shape));
-  std::memset(t.buffer_.data(), 0, t.buffer_.bytes());
+  Tensor t;
+  t.dtype_ = dtype;
+  t.shape_ = std::move(shape);
+  t.buffer_ = AlignedBuffer::Zeroed(static_cast<size_t>(NumElements(t.shape_)) * DTypeSize(dtype));
   return t;
 }
 

@@ -73,6 +73,8 @@ class AlignedBuffer {
  public:
   AlignedBuffer() = default;
   explicit AlignedBuffer(size_t bytes);  // not zeroed
+  // Memory that is never touched costs nothing, where the system hands out pages on first use.
+  static AlignedBuffer Zeroed(size_t bytes);
   AlignedBuffer(AlignedBuffer&& other) noexcept { *this = std::move(other); }
   AlignedBuffer& operator=(AlignedBuffer&& other) noexcept {
     data_ = std::move(other.data_);
@@ -87,6 +89,9 @@ class AlignedBuffer {
   struct Free {
     void operator()(void* p) const;
   };
+  // Takes over what malloc or calloc gave for AllocationBytes(bytes).
+  AlignedBuffer(void* allocation, size_t bytes);
+
   std::unique_ptr<void, Free> data_;
   size_t bytes_ = 0;
 };

@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <map>
+#include <mutex>
 
 #include "tests/unit/pipelines_fakes.h"
 
@@ -34,8 +35,9 @@ using ScriptFunction = std::function<Script(int recording, int64_t begin, int at
 // Its first two mel values say which recording and frame a window begins with (see MarkedMel).
 class ScriptedSession : public WhisperSession {
  public:
-  ScriptedSession(int max_windows, int max_rows, ScriptFunction script)
-      : script_(std::move(script)),
+  ScriptedSession(int max_windows, int max_rows, int num_encoders, ScriptFunction script)
+      : num_encoders_(num_encoders),
+        script_(std::move(script)),
         config_(FakeConfig(true)),
         places_(static_cast<size_t>(max_windows)),
         rows_(static_cast<size_t>(max_rows)) {}
@@ -43,11 +45,12 @@ class ScriptedSession : public WhisperSession {
   const WhisperConfig& config() const override { return config_; }
   int max_windows() const override { return static_cast<int>(places_.size()); }
   int max_rows() const override { return static_cast<int>(rows_.size()); }
-  int num_encoders() const override { return 1; }
+  int num_encoders() const override { return num_encoders_; }
   Status Encode(const View& mel, int window, const EncodeOptions&, std::stop_token) override {
     const float* values = static_cast<const float*>(mel.data);
     places_.at(static_cast<size_t>(window)) = {
         static_cast<int>(values[0]), static_cast<int64_t>(values[1]), {}};
+    const std::lock_guard<std::mutex> lock(mutex_);
     ++num_encodes;
     if (on_encode) on_encode();
     return OkStatus();
@@ -115,6 +118,8 @@ class ScriptedSession : public WhisperSession {
     std::vector<int> history;
     int attempt = -1;
   };
+  const int num_encoders_;
+  std::mutex mutex_;
   ScriptFunction script_;
   WhisperConfig config_;
   std::vector<Place> places_;
@@ -183,10 +188,11 @@ class BatchTest : public testing::Test {
   }
 
   Status Run(const std::vector<TestRecording>& recordings, ScriptFunction script,
-             int batch_size = 4) {
+             int batch_size = 4, int num_encoders = 1) {
     const Result<WindowOptions> options = WindowOptions::Create(options_, *tokenizer_);
     if (!options.ok()) return options.status();
-    session_.emplace(batch_size, BatchScheduler::NumRows(*options, batch_size), std::move(script));
+    session_.emplace(batch_size, BatchScheduler::SessionOptions(*options, batch_size, 1).max_rows,
+                     num_encoders, std::move(script));
     session_->fail_decode = fail_decode_;
     session_->on_encode = on_encode_;
     transcripts_.clear();
@@ -319,8 +325,12 @@ TEST_F(BatchTest, TheResultDoesNotDependOnTheCompany) {
   std::vector<Transcript> alone;
   for (size_t i = 0; i < files.size(); ++i) alone.push_back(Of(i));
   for (const int batch_size : {2, 8}) {
-    ASSERT_TRUE(Run(files, script, batch_size).ok());
-    for (size_t i = 0; i < files.size(); ++i) EXPECT_EQ(Of(i), alone[i]) << batch_size;
+    for (const int encoders : {1, 2, 5}) {
+      if (encoders > batch_size) continue;
+      ASSERT_TRUE(Run(files, script, batch_size, encoders).ok());
+      for (size_t i = 0; i < files.size(); ++i)
+        EXPECT_EQ(Of(i), alone[i]) << batch_size << " windows, " << encoders << " encoders";
+    }
   }
 }
 
@@ -387,12 +397,15 @@ TEST_F(BatchTest, ALanguageIsDetectedOncePerFile) {
 TEST_F(BatchTest, ABadFileDoesNotDisturbTheOthers) {
   std::vector<TestRecording> files = {{50}, {.open_status = NotFound("no such file")}, {70}, {19}};
   files[2].broken_from = 3000;
-  ASSERT_TRUE(Run(files, [&](int, int64_t begin, int) { return Script{Line(begin, 19.2)}; }).ok());
-  EXPECT_EQ(transcripts_[1]->status().code(), StatusCode::kNotFound);
-  EXPECT_EQ(transcripts_[2]->status().code(), StatusCode::kDataLoss);
-  EXPECT_EQ(Of(0).segments.size(), 3u);
-  EXPECT_EQ(Of(3).segments.size(), 1u);
-  EXPECT_EQ(completed_.size(), 4u);
+  for (const int encoders : {1, 3}) {
+    const auto script = [&](int, int64_t begin, int) { return Script{Line(begin, 19.2)}; };
+    ASSERT_TRUE(Run(files, script, 4, encoders).ok());
+    EXPECT_EQ(transcripts_[1]->status().code(), StatusCode::kNotFound);
+    EXPECT_EQ(transcripts_[2]->status().code(), StatusCode::kDataLoss);
+    EXPECT_EQ(Of(0).segments.size(), 3u);
+    EXPECT_EQ(Of(3).segments.size(), 1u);
+    EXPECT_EQ(completed_.size(), 4u);
+  }
 }
 
 TEST_F(BatchTest, AStopKeepsWhatIsInOrder) {
@@ -410,6 +423,22 @@ TEST_F(BatchTest, AStopKeepsWhatIsInOrder) {
   EXPECT_EQ(Of(1).segments.size(), 2u);
   EXPECT_EQ(segments_[1], Of(1).segments);
   EXPECT_FALSE(transcripts_[2].has_value());  // never opened
+}
+
+// When a stop comes is up to the threads; that the work ends, and with whole segments, is not.
+TEST_F(BatchTest, AStopEndsAllEncoders) {
+  for (int at = 1; at < 12; ++at) {
+    stop_ = {};
+    int encodes = 0;
+    on_encode_ = [&] {
+      if (++encodes == at) stop_.request_stop();
+    };
+    const auto script = [&](int, int64_t begin, int) { return Script{Line(begin, 19.2)}; };
+    ASSERT_TRUE(Run({{60}, {200}, {60}}, script, 4, 3).ok());
+    for (size_t i = 0; i < 3; ++i)
+      if (transcripts_[i].has_value()) EXPECT_EQ(segments_[i], Of(i).segments);
+    EXPECT_LT(encodes, at + 4);
+  }
 }
 
 TEST_F(BatchTest, AnErrorOfTheSessionEndsAll) {

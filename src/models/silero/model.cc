@@ -24,14 +24,15 @@ Result<std::shared_ptr<const SileroModel>> SileroModel::Load(
   return std::shared_ptr<const SileroModel>(std::move(model));
 }
 
-std::unique_ptr<SileroSession> SileroModel::NewSession() const {
-  return std::unique_ptr<SileroSession>(new SileroSession(shared_from_this()));
+std::unique_ptr<SileroSession> SileroModel::NewSession(std::shared_ptr<ThreadPool> threads) const {
+  return std::unique_ptr<SileroSession>(new SileroSession(shared_from_this(), threads));
 }
 
-SileroSession::SileroSession(std::shared_ptr<const SileroModel> model)
+SileroSession::SileroSession(std::shared_ptr<const SileroModel> model,
+                             const std::shared_ptr<ThreadPool>& threads)
     : model_(std::move(model)),
-      features_context_(model_->features_->NewContext()),
-      recurrent_context_(model_->recurrent_->NewContext()),
+      features_context_(model_->features_->NewContext(threads)),
+      recurrent_context_(model_->recurrent_->NewContext(threads)),
       context_(DType::kF32, {S::kContext}),
       state_(DType::kF32, {2, 1, S::kHidden}),
       input_(DType::kF32, {kMaxChunks, S::kInput, 1}),

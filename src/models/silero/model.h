@@ -25,7 +25,8 @@ class SileroModel : public std::enable_shared_from_this<SileroModel> {
   static Result<std::shared_ptr<const SileroModel>> Load(
       const std::string& path, std::shared_ptr<const ExecutionProvider> provider);
 
-  std::unique_ptr<SileroSession> NewSession() const;
+  // `threads`: as Program::NewContext.
+  std::unique_ptr<SileroSession> NewSession(std::shared_ptr<ThreadPool> threads = nullptr) const;
   const Graph& features_graph() const { return features_graph_; }
   const Graph& recurrent_graph() const { return recurrent_graph_; }
 
@@ -51,7 +52,8 @@ class SileroSession {
 
  private:
   friend class SileroModel;
-  explicit SileroSession(std::shared_ptr<const SileroModel> model);
+  SileroSession(std::shared_ptr<const SileroModel> model,
+                const std::shared_ptr<ThreadPool>& threads);
   Status RunBatch(std::span<const float> samples, std::span<float> probabilities,
                   std::stop_token stop);
 

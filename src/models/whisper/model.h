@@ -19,10 +19,10 @@ struct WhisperLoadOptions {
 struct WhisperSessionOptions {
   int max_windows = 1;  // windows encoded at a time, 1..kMaxWindows
   int max_rows = 5;     // decoder rows (beams, samples), 1..kMaxRows
-  // More than one: encoders that may run at the same time. Encoder 0 and the decoder share
-  // `main_threads` threads, every other encoder has one. One: all stages share the provider's.
+  // More than one: Encode may run beside Decode. What runs alone has the provider's threads; beside
+  // others encoder 0 and the decoder share `narrow_threads`, every further encoder has one thread.
   int num_encoders = 1;
-  int main_threads = 1;
+  int narrow_threads = 1;
 };
 
 class WhisperModel : public std::enable_shared_from_this<WhisperModel> {

@@ -14,11 +14,10 @@ ProgramSession::ProgramSession(std::shared_ptr<const WhisperModel> model,
       iota_(config().num_audio_positions) {
   const WhisperConfig& c = config();
   for (Row& row : rows_) row.slots.resize(c.num_text_positions);
-  std::shared_ptr<ThreadPool> main;
-  if (options.num_encoders > 1) main = std::make_shared<ThreadPool>(options.main_threads);
-  decoder_context_ = model_->decoder_->NewContext(main);
+  decoder_ = model_->decoder_->NewContext();
+  if (options.num_encoders > 1) narrow_ = std::make_shared<ThreadPool>(options.narrow_threads);
   for (int i = 0; i < options.num_encoders; ++i) {
-    const auto threads = i == 0 ? main : std::make_shared<ThreadPool>(1);
+    const auto threads = i == 0 ? nullptr : std::make_shared<ThreadPool>(1);
     encoders_.push_back({model_->encoder_->NewContext(threads),
                          model_->cross_kv_->NewContext(threads),
                          Tensor(DType::kF32, {1, c.num_frames(), c.num_mels}),
@@ -36,11 +35,11 @@ Result<std::unique_ptr<WhisperSession>> ProgramSession::Create(
                            " rows, found " + std::to_string(options.max_windows) + " and " +
                            std::to_string(options.max_rows));
   if (options.num_encoders < 1 || options.num_encoders > options.max_windows ||
-      options.main_threads < 1)
+      options.narrow_threads < 1 || options.narrow_threads > model->provider_->num_threads())
     return InvalidArgument("a session of " + std::to_string(options.max_windows) +
                            " windows takes as many encoders at most, found " +
                            std::to_string(options.num_encoders) + " with " +
-                           std::to_string(options.main_threads) + " main threads");
+                           std::to_string(options.narrow_threads) + " narrow threads");
   const Graph* graphs[] = {&model->cross_kv_graph_, &model->decoder_graph_};
   TESSERA_ASSIGN_OR_RETURN(std::unique_ptr<StateStore> states,
                            model->provider_->NewStateStore(
@@ -55,21 +54,35 @@ Status ProgramSession::Encode(const View& mel, int window, const EncodeOptions& 
   const WhisperConfig& c = config();
   TESSERA_CHECK(window >= 0 && window < max_windows());
   TESSERA_CHECK(options.encoder >= 0 && options.encoder < num_encoders());
+  TESSERA_CHECK(options.positions >= 0 && options.positions <= c.num_audio_positions);
   Encoder& own = encoders_[options.encoder];
-  if (mel.dtype != DType::kF32 || mel.shape.size() != 2 || mel.shape[0] > c.num_frames() ||
+  const struct Counted {
+    explicit Counted(std::atomic<int>& n) : n(n) { ++n; }
+    ~Counted() { --n; }
+    std::atomic<int>& n;
+  } counted(num_encoding_);
+  if (options.encoder == 0) {
+    own.encoder->UseThreads(options.alone ? nullptr : narrow_);
+    own.cross_kv->UseThreads(options.alone ? nullptr : narrow_);
+  }
+  const int64_t positions = options.positions == 0 ? c.num_audio_positions : options.positions;
+  View padded = own.mel.ViewOf();
+  padded.shape = {1, positions * c.num_frames() / c.num_audio_positions, c.num_mels};
+  if (mel.dtype != DType::kF32 || mel.shape.size() != 2 || mel.shape[0] > padded.shape[1] ||
       mel.shape[1] != c.num_mels)
-    return InvalidArgument("mel: expected f32 [up to " + std::to_string(c.num_frames()) + ", " +
+    return InvalidArgument("mel: expected f32 [up to " + std::to_string(padded.shape[1]) + ", " +
                            std::to_string(c.num_mels) + "], found " +
                            std::string(DTypeName(mel.dtype)) + " " + ShapeToString(mel.shape));
-  char* padded = static_cast<char*>(own.mel.MutableViewOf().data);
-  if (mel.bytes() != 0) std::memcpy(padded, mel.data, mel.bytes());
-  std::memset(padded + mel.bytes(), 0, own.mel.ViewOf().bytes() - mel.bytes());
+  char* const begin = static_cast<char*>(own.mel.MutableViewOf().data);
+  if (mel.bytes() != 0) std::memcpy(begin, mel.data, mel.bytes());
+  std::memset(begin + mel.bytes(), 0, padded.bytes() - mel.bytes());
   window_length_[window] = 0;
 
-  const int64_t positions = c.num_audio_positions;
   const View ids{iota_.data(), DType::kI32, {positions}};
-  const NamedView encoder_in[] = {{"mel", own.mel.ViewOf()}, {"position_ids", ids}};
-  const NamedMutableView encoder_out[] = {{"features", own.features.MutableViewOf()}};
+  MutableView features = own.features.MutableViewOf();
+  features.shape = {1, positions, c.audio_width};
+  const NamedView encoder_in[] = {{"mel", padded}, {"position_ids", ids}};
+  const NamedMutableView encoder_out[] = {{"features", features}};
   TESSERA_RETURN_IF_ERROR(
       model_->encoder_->Run(*own.encoder, nullptr, {encoder_in, encoder_out}, stop));
 
@@ -171,7 +184,9 @@ Status ProgramSession::DecodeSome(std::span<const TokenInput> tokens, int64_t fi
                           {"window_length", ids(window_length)},
                           {"outputs", ids(outputs)}};
   const NamedMutableView out[] = {{"logits", logits}};
-  return model_->decoder_->Run(*decoder_context_, states_.get(), {in, out}, stop);
+  // The same bits from any number of threads.
+  decoder_->UseThreads(num_encoding_.load() > 0 ? narrow_ : nullptr);
+  return model_->decoder_->Run(*decoder_, states_.get(), {in, out}, stop);
 }
 
 }  // namespace tessera

@@ -2,6 +2,7 @@
 #ifndef TESSERA_MODELS_WHISPER_PROGRAM_SESSION_H_
 #define TESSERA_MODELS_WHISPER_PROGRAM_SESSION_H_
 
+#include <atomic>
 #include <memory>
 #include <vector>
 
@@ -52,7 +53,9 @@ class ProgramSession : public WhisperSession {
   const std::shared_ptr<const WhisperModel> model_;
   std::unique_ptr<StateStore> states_;
   std::vector<Encoder> encoders_;
-  std::unique_ptr<ExecutionContext> decoder_context_;
+  std::atomic<int> num_encoding_ = 0;  // Encode calls in progress
+  std::unique_ptr<ExecutionContext> decoder_;
+  std::shared_ptr<ThreadPool> narrow_;  // null with one encoder
   std::vector<int32_t> window_length_;  // encoded positions of each window; 0: none yet
   std::vector<Row> rows_;
   Tensor logits_;

@@ -7,8 +7,9 @@
 // is in the call. The order of use:
 //   Encode(mel, window) -> BeginRow(row, window) -> Decode(prompt tokens) -> Decode(one token a
 //   row) ... -> ReorderRows(...)
-// Not thread-safe: one thread at a time, except that Encode may run beside Decode and beside itself
-// with other encoders, for windows that no row in the other calls looks at.
+// Not thread-safe: one thread at a time, except that Encode may run beside Decode and beside
+// itself, each call with another encoder and for a window that no other call looks at. Encoder 0
+// belongs to the thread that decodes.
 #ifndef TESSERA_MODELS_WHISPER_SESSION_H_
 #define TESSERA_MODELS_WHISPER_SESSION_H_
 
@@ -31,7 +32,11 @@ struct TokenInput {
 };
 
 struct EncodeOptions {
-  int encoder = 0;  // in [0, num_encoders): whose memory and threads are used
+  int encoder = 0;    // in [0, num_encoders): whose memory is used
+  bool alone = true;  // no other call is likely to run at the same time: take all threads
+  // Encoder positions to compute, 20 ms each, 1..config().num_audio_positions: a shorter window
+  // costs less, and its rows see less silence behind the content. 0: all, the model's 30 s.
+  int64_t positions = 0;
 };
 
 class WhisperSession {
@@ -44,8 +49,8 @@ class WhisperSession {
   // Encode calls that may run at the same time.
   virtual int num_encoders() const = 0;
 
-  // mel: f32 [frames, num_mels], frames <= config().num_frames(); the rest of the window is zeros,
-  // as openai-whisper pads. Fills place `window`. Cancelled when `stop` is requested.
+  // mel: f32 [frames, num_mels], frames <= 2 * positions; the rest of the window is zeros, as
+  // openai-whisper pads. Fills place `window`. Cancelled when `stop` is requested.
   virtual Status Encode(const View& mel, int window, const EncodeOptions& options,
                         std::stop_token stop) = 0;
 

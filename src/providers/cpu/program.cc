@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <chrono>
 
+#include "base/check.h"
+
 namespace tessera::cpu {
 
 size_t CpuContext::bytes() const {
@@ -125,11 +127,12 @@ Status CpuProgram::Run(ExecutionContext& context, StateStore* states, const RunB
   if (!bound.ok()) return bound;
   run.arena = static_cast<char*>(own.arena.data());
   run.workers = own.workers.data();
-  run.num_workers = static_cast<int>(own.workers.size());
 
   std::unique_lock<std::mutex> turn;
   if (!own.threads) turn = std::unique_lock(pool_->mutex);
   ThreadPool& pool = own.threads ? *own.threads : pool_->pool;
+  run.num_workers = pool.num_threads();
+  TESSERA_CHECK(run.num_workers <= static_cast<int>(own.workers.size()));
   SpinBarrier barrier(run.num_workers);
   run.barrier = &barrier;
   // Worker 0 decides before a barrier, all read after it; two slots, so that a decision for the

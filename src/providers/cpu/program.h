@@ -41,6 +41,7 @@ class CpuProgram : public Program {
 class CpuContext : public ExecutionContext {
  public:
   size_t bytes() const override;
+  void UseThreads(std::shared_ptr<ThreadPool> team) override { threads = std::move(team); }
 
   std::shared_ptr<ThreadPool> threads;  // null: the provider's
   AlignedBuffer arena;

@@ -21,7 +21,7 @@ class CpuProvider : public ExecutionProvider {
                                            const CompileOptions& options) const override;
   Result<std::unique_ptr<StateStore>> NewStateStore(std::span<const Graph* const> graphs,
                                                     const CompileOptions& options) const override;
-  int num_threads() const { return pool_->pool.num_threads(); }
+  int num_threads() const override { return pool_->pool.num_threads(); }
 
  private:
   std::shared_ptr<cpu::SharedPool> pool_;

@@ -41,8 +41,7 @@ Result<std::unique_ptr<CpuStateStore>> CpuStateStore::Create(std::span<const Gra
       }
       state.dtype = options.precision == kernels::Precision::kF32 ? DType::kF32 : DType::kBF16;
       const size_t bytes = static_cast<size_t>(NumElements(shape)) * DTypeSize(state.dtype);
-      state.data = AlignedBuffer(bytes);
-      std::memset(state.data.data(), 0, bytes);
+      state.data = AlignedBuffer::Zeroed(bytes);
       store->states_.emplace(value.name, std::move(state));
     }
   }
