@@ -100,6 +100,8 @@ typedef struct tessera_transcribe_options {
   void* user_data;
   int32_t mode;       /* a tessera_mode */
   int32_t batch_size; /* windows decoded at a time in batched mode */
+  int32_t exact; /* 1: whole windows, as openai-whisper; 0: short ones where the result is sure;
+                    negative: 1 for f32, else 0 */
 } tessera_transcribe_options;
 
 typedef struct tessera_transcriber tessera_transcriber;

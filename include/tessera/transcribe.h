@@ -33,7 +33,7 @@ enum class TranscribeTask {
 };
 
 enum class TranscribeMode {
-  kAuto,        // at present kSequential
+  kAuto,        // kBatched for several recordings and for one above 30 s, else kSequential
   kSequential,  // openai-whisper's walk: a window begins where the text of the last one ended
   // Windows are cut where nobody speaks, before any is decoded, and several are decoded at a time:
   // much faster. Every window is held to the same rules (temperatures, thresholds, timestamps,
@@ -52,6 +52,12 @@ struct TranscribeOptions {
       8;  // windows decoded at a time in kBatched, 1..64; the text does not depend on it
   std::string
       language;  // code ("de") or English name ("german"); empty: detected from the first 30 s
+  // Encode every window at the model's full 30 s, as openai-whisper does. Otherwise a window of
+  // little content is encoded with a few seconds of silence behind it, which is several times
+  // faster, and again in full where the result is in doubt; words that are about equally probable
+  // may differ. Unset: true for f32, which stands for openai-whisper's text, false for bf16 and
+  // int8.
+  std::optional<bool> exact;
 
   // Search. At temperature 0 beam search if beam_size is set, else greedy; above 0 sampling, best
   // of `best_of`.

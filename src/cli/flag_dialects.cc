@@ -32,6 +32,9 @@ constexpr std::string_view kNoWords = "word times are not in this version yet; l
 constexpr std::string_view kLinesNeedWords =
     "lines are laid out from word times, which are not in this version yet; leave the flag out";
 
+constexpr std::string_view kLengthIsChosen =
+    "windows of little content are encoded shorter by themselves, with --exact never";
+
 // Tessera's own flags. Underscores are taken for dashes, which also covers most of openai-whisper's
 // names.
 constexpr Flag kOwnFlags[] = {
@@ -39,6 +42,7 @@ constexpr Flag kOwnFlags[] = {
     {"--model-dir", Kind::kValue, "model-dir"},
     {"--mode", Kind::kValue, "mode"},
     {"--batch-size", Kind::kValue, "batch-size"},
+    {"--exact", Kind::kBool, "exact"},
     {"--device", Kind::kValue, "device"},
     {"--require-npu", Kind::kSwitch, "require-npu"},
     {"--precision", Kind::kValue, "precision"},
@@ -181,9 +185,8 @@ constexpr Flag kWhisperCliFlags[] = {
      "use --threads; cutting the recording into parts would change its text"},
     {"--processors", Kind::kRefused, "",
      "use --threads; cutting the recording into parts would change its text"},
-    {"-ac", Kind::kRefused, "", "windows always have the model's full length; leave the flag out"},
-    {"--audio-ctx", Kind::kRefused, "",
-     "windows always have the model's full length; leave the flag out"},
+    {"-ac", Kind::kRefused, "", kLengthIsChosen},
+    {"--audio-ctx", Kind::kRefused, "", kLengthIsChosen},
     {"-di", Kind::kRefused, "", "speakers are not told apart in this version"},
     {"--diarize", Kind::kRefused, "", "speakers are not told apart in this version"},
     {"-tdrz", Kind::kRefused, "", "speakers are not told apart in this version"},

@@ -23,7 +23,7 @@ struct RawFlags {
   int raw_rate = 16000, raw_channels = 1;
   int max_context = -1;
   double offset_ms = 0, duration_ms = 0;
-  bool fp16 = true, progress = true, require_npu = false;
+  bool fp16 = true, progress = true, require_npu = false, exact = false;
 };
 
 // A number, or nothing for "None".
@@ -319,6 +319,10 @@ Result<ParsedTranscribe> ParseTranscribe(
   app.add_option("--batch-size", o.transcribe.batch_size, "windows at a time in batched mode [8]")
       ->check(CLI::Range(1, kMaxBatchSize))
       ->group(model_group);
+  auto* exact = app.add_flag("--exact", raw.exact,
+                             "every window at its full 30 s, as openai-whisper does; short "
+                             "recordings take longer [with f32 True, else False]")
+                    ->group(model_group);
 
   const char* what_group = "What to hear";
   app.add_option("-l,--language", raw.language, "code or English name; auto detects it [auto]")
@@ -422,6 +426,7 @@ Result<ParsedTranscribe> ParseTranscribe(
     parsed.help = app.help();
     return parsed;
   }
+  if (exact->count() > 0) o.transcribe.exact = raw.exact;
   if (progress->count() > 0) o.progress = raw.progress ? Show::kAlways : Show::kNever;
   TESSERA_RETURN_IF_ERROR(ApplyRaw(raw, &o));
   parsed.options = std::move(o);

@@ -85,6 +85,7 @@ TranscribeOptions ToCpp(const tessera_transcribe_options& c) {
       c.task == TESSERA_TRANSLATE ? TranscribeTask::kTranslate : TranscribeTask::kTranscribe;
   options.mode = static_cast<TranscribeMode>(c.mode);
   options.batch_size = c.batch_size;
+  if (c.exact >= 0) options.exact = c.exact != 0;
   if (c.language != nullptr) options.language = c.language;
   if (c.beam_size != 0) options.beam_size = c.beam_size;
   if (c.best_of != 0) options.best_of = c.best_of;
@@ -194,6 +195,7 @@ void tessera_transcribe_options_init(tessera_transcribe_options* options) {
   options->suppress_blank = 1;
   options->max_initial_timestamp = *defaults.max_initial_timestamp;
   options->batch_size = defaults.batch_size;
+  options->exact = -1;
 }
 
 tessera_status tessera_transcriber_create(const tessera_model_options* given,

@@ -8,8 +8,9 @@
 namespace tessera {
 
 Status SessionWindowDecoder::SetWindow(const MelSource& mel, int64_t begin, int64_t count,
-                                       std::stop_token stop) {
-  if (&mel == encoded_source_ && begin == encoded_begin_ && count == encoded_count_) {
+                                       int64_t positions, std::stop_token stop) {
+  if (&mel == encoded_source_ && begin == encoded_begin_ && count == encoded_count_ &&
+      positions == encoded_positions_) {
     return OkStatus();
   }
   if (mel.num_mels() != config().num_mels || count < 0 || count > config().num_frames()) {
@@ -20,10 +21,11 @@ Status SessionWindowDecoder::SetWindow(const MelSource& mel, int64_t begin, int6
   mel_.resize(static_cast<size_t>(count * mel.num_mels()));
   TESSERA_RETURN_IF_ERROR(mel.Frames(begin, count, mel_));
   const View view{mel_.data(), DType::kF32, {count, mel.num_mels()}};
-  TESSERA_RETURN_IF_ERROR(session_.Encode(view, 0, {}, stop));
+  TESSERA_RETURN_IF_ERROR(session_.Encode(view, 0, {.positions = positions}, stop));
   encoded_source_ = &mel;
   encoded_begin_ = begin;
   encoded_count_ = count;
+  encoded_positions_ = positions;
   return OkStatus();
 }
 

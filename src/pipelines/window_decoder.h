@@ -33,8 +33,8 @@ class WindowDecoder {
   virtual const WhisperTokenizer& tokenizer() const = 0;
   virtual const WhisperConfig& config() const = 0;
   // The window that the calls below are about: frames [begin, begin + count) of `mel`, count <=
-  // 3000, then zeros.
-  virtual Status SetWindow(const MelSource& mel, int64_t begin, int64_t count,
+  // 3000, then zeros. `positions`: as in EncodeOptions.
+  virtual Status SetWindow(const MelSource& mel, int64_t begin, int64_t count, int64_t positions,
                            std::stop_token stop) = 0;
   // Multilingual models only.
   virtual Result<LanguageDetection> DetectLanguage(std::stop_token stop) = 0;
@@ -51,7 +51,7 @@ class SessionWindowDecoder : public WindowDecoder {
   const WhisperTokenizer& tokenizer() const override { return tokenizer_; }
   const WhisperConfig& config() const override { return session_.config(); }
   // Encodes only when the window differs from the one that is encoded already.
-  Status SetWindow(const MelSource& mel, int64_t begin, int64_t count,
+  Status SetWindow(const MelSource& mel, int64_t begin, int64_t count, int64_t positions,
                    std::stop_token stop) override;
   Result<LanguageDetection> DetectLanguage(std::stop_token stop) override;
   // resource_exhausted when the options need more rows than the session has.
@@ -64,6 +64,7 @@ class SessionWindowDecoder : public WindowDecoder {
   const MelSource* encoded_source_ = nullptr;
   int64_t encoded_begin_ = 0;
   int64_t encoded_count_ = 0;
+  int64_t encoded_positions_ = 0;
 };
 
 }  // namespace tessera

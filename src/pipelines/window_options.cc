@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "pipelines/decode_task.h"
+#include "pipelines/encoder_length.h"
 #include "pipelines/token_sampler.h"
 #include "text/utf8.h"
 #include "text/whisper_languages.h"
@@ -95,6 +96,12 @@ int WindowOptions::max_rows() const {
     rows = std::max(rows, num_rows(attempt));
   }
   return rows;
+}
+
+int64_t WindowOptions::FirstPositions(const WhisperConfig& config, int64_t num_frames) const {
+  // What is sampled cannot be judged by the checks, which are about the most probable tokens.
+  if (options_.exact.value_or(true) || options_.temperatures.front() != 0) return 0;
+  return ShortEncoderPositions(config, num_frames);
 }
 
 DecodingOptions WindowOptions::At(int attempt, int64_t seek, const std::string& language,

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "models/whisper/config.h"
 #include "pipelines/decoding_options.h"
 #include "tessera/status.h"
 #include "tessera/transcribe.h"
@@ -32,6 +33,8 @@ class WindowOptions {
   // decoded before.
   DecodingOptions At(int attempt, int64_t seek, const std::string& language,
                      std::vector<int> prompt) const;
+  // Encoder positions for the first attempt at a window of `num_frames` mel frames; 0: all.
+  int64_t FirstPositions(const WhisperConfig& config, int64_t num_frames) const;
   const TranscribeOptions& options() const { return options_; }
 
  private:

@@ -274,15 +274,15 @@ TEST(WindowDecoderTest, EncodesAWindowOnce) {
   FakeSession session({}, FakeConfig(true), 1);
   SessionWindowDecoder decoder(session, *tokenizer);
   const FakeMel mel(5000);
-  ASSERT_TRUE(decoder.SetWindow(mel, 0, 3000, {}).ok());
-  ASSERT_TRUE(decoder.SetWindow(mel, 0, 3000, {}).ok());
+  ASSERT_TRUE(decoder.SetWindow(mel, 0, 3000, 0, {}).ok());
+  ASSERT_TRUE(decoder.SetWindow(mel, 0, 3000, 0, {}).ok());
   EXPECT_EQ(session.num_encodes, 1);
-  ASSERT_TRUE(decoder.SetWindow(mel, 3000, 2000, {}).ok());
+  ASSERT_TRUE(decoder.SetWindow(mel, 3000, 2000, 0, {}).ok());
   EXPECT_EQ(session.num_encodes, 2);
   EXPECT_EQ(session.encoded_frames, 2000);
-  ASSERT_TRUE(decoder.SetWindow(mel, 1000, 2000, {}).ok());
+  ASSERT_TRUE(decoder.SetWindow(mel, 1000, 2000, 0, {}).ok());
   EXPECT_EQ(session.num_encodes, 3);
-  EXPECT_FALSE(decoder.SetWindow(mel, 0, 3001, {}).ok());
+  EXPECT_FALSE(decoder.SetWindow(mel, 0, 3001, 0, {}).ok());
 }
 
 TEST(LanguageDetectionTest, SoftmaxIsOverLanguagesAlone) {

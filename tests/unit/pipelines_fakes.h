@@ -101,9 +101,10 @@ class FakeSession : public WhisperSession {
   int max_windows() const override { return 1; }
   int max_rows() const override { return static_cast<int>(rows_.size()); }
   int num_encoders() const override { return 1; }
-  Status Encode(const View& mel, int, const EncodeOptions&, std::stop_token stop) override {
+  Status Encode(const View& mel, int, const EncodeOptions& options, std::stop_token stop) override {
     ++num_encodes;
     encoded_frames = mel.shape[0];
+    encoded_positions = options.positions;
     return stop.stop_requested() ? Cancelled("stop") : OkStatus();
   }
   void BeginRow(int row, int) override { rows_.at(static_cast<size_t>(row)).clear(); }
@@ -135,6 +136,7 @@ class FakeSession : public WhisperSession {
 
   int num_encodes = 0;
   int64_t encoded_frames = 0;
+  int64_t encoded_positions = 0;
   int num_decodes = 0;
   int64_t num_tokens = 0;
   int cancel_at = 0;  // the Decode call that is cancelled; 0: none

@@ -23,7 +23,9 @@ class ScriptedDecoder : public WindowDecoder {
 
   const WhisperTokenizer& tokenizer() const override { return tokenizer_; }
   const WhisperConfig& config() const override { return config_; }
-  Status SetWindow(const MelSource& mel, int64_t begin, int64_t count, std::stop_token) override {
+  Status SetWindow(const MelSource& mel, int64_t begin, int64_t count, int64_t positions,
+                   std::stop_token) override {
+    EXPECT_EQ(positions, 0);  // all of them
     std::vector<float> frames(static_cast<size_t>(count * mel.num_mels()));
     num_frames_ = count;
     return mel.Frames(begin, count, frames);

@@ -1,0 +1,51 @@
+#include "pipelines/encoder_length.h"
+
+#include "base/check.h"
+
+namespace tessera {
+namespace {
+
+// In encoder positions, of which there are 50 a second.
+constexpr int64_t kMinSilence = 200;
+constexpr int64_t kBucket = 50;
+// A last timestamp may lie this far behind the content, as it does with whole windows.
+constexpr int64_t kMaxOverhang = 50;
+
+// Stricter than the thresholds of the temperature fallback: they sort out what is wrong, these what
+// the missing silence may have changed.
+constexpr double kMaxCompressionRatio = 2.4;
+constexpr double kMinLogProb = -0.8;
+constexpr double kMaxNoSpeechProb = 0.6;
+constexpr double kMinLanguageProb = 0.8;
+
+int64_t ContentPositions(const WhisperConfig& config, int64_t num_frames) {
+  const int64_t frames_per_position = config.num_frames() / config.num_audio_positions;
+  return (num_frames + frames_per_position - 1) / frames_per_position;
+}
+
+}  // namespace
+
+int64_t ShortEncoderPositions(const WhisperConfig& config, int64_t num_frames) {
+  TESSERA_CHECK(num_frames >= 0 && num_frames <= config.num_frames());
+  const int64_t needed = ContentPositions(config, num_frames) + kMinSilence;
+  const int64_t positions = (needed + kBucket - 1) / kBucket * kBucket;
+  return positions * 4 <= config.num_audio_positions * 3 ? positions : 0;
+}
+
+bool NeedsWholeWindow(const DecodingResult& result, bool with_timestamps, int64_t num_frames,
+                      const WhisperTokenizer& tokenizer, const WhisperConfig& config) {
+  if (result.compression_ratio > kMaxCompressionRatio || result.avg_logprob < kMinLogProb ||
+      result.no_speech_prob > kMaxNoSpeechProb) {
+    return true;
+  }
+  if (!with_timestamps) return false;
+  if (result.tokens.empty() || result.tokens.back() < tokenizer.timestamp_begin()) return true;
+  const int64_t end = result.tokens.back() - tokenizer.timestamp_begin();
+  return end > ContentPositions(config, num_frames) + kMaxOverhang;
+}
+
+bool NeedsWholeWindow(const LanguageDetection& detection) {
+  return detection.probs.front().second < kMinLanguageProb;
+}
+
+}  // namespace tessera
