@@ -23,6 +23,7 @@ LAYERS = {
     "runtime": ["base", "tensor", "graph", "kernels", "providers", "formats"],
     "models": ["base", "tensor", "graph", "formats", "text", "audio", "kernels", "providers", "runtime"],
     "pipelines": ["base", "tensor", "graph", "formats", "text", "audio", "kernels", "providers", "runtime", "models"],
+    "bench": ["base", "tensor", "graph", "formats", "text", "audio", "kernels", "providers", "runtime", "models", "pipelines"],
 }
 LAYERS["cli"] = sorted(LAYERS)
 

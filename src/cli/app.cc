@@ -13,6 +13,8 @@ constexpr Command kCommands[] = {
     {"transcribe", "turn recordings into text", RunTranscribeCommand},
     {"models", "list, pull, find and verify models", RunModelsCommand},
     {"devices", "show CPU, NPUs and GPUs and why they can or cannot be used", RunDevicesCommand},
+    {"bench", "measure this machine: its limits, and what a model reaches of them",
+     RunBenchCommand},
 };
 
 void PrintHelp(std::FILE* out) {

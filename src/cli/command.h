@@ -17,6 +17,7 @@ struct Command {
 int RunTranscribeCommand(const std::vector<std::string>& arguments);
 int RunModelsCommand(const std::vector<std::string>& arguments);
 int RunDevicesCommand(const std::vector<std::string>& arguments);
+int RunBenchCommand(const std::vector<std::string>& arguments);
 
 // The whole program behind main(): picks the command; --help and --version.
 int RunCli(const std::vector<std::string>& arguments);
