@@ -103,9 +103,10 @@ Status AtomicFileWriter::Append(Bytes bytes) {
   return OkStatus();
 }
 
-Status AtomicFileWriter::Commit() {
+Status AtomicFileWriter::Commit(Durability durability) {
   TESSERA_CHECK(fd_ >= 0);
-  if (fsync(fd_) != 0 && errno != EINVAL) {
+  const bool flush = durability == Durability::kFlush;
+  if (flush && fsync(fd_) != 0 && errno != EINVAL) {
     const int error = errno;
     Abandon();
     return PosixError(error, "cannot write \"" + path_ + "\"");
@@ -117,7 +118,7 @@ Status AtomicFileWriter::Commit() {
     unlink(temporary_.c_str());
     return PosixError(error, "cannot write \"" + path_ + "\"");
   }
-  SyncFolderOf(path_);
+  if (flush) SyncFolderOf(path_);
   return OkStatus();
 }
 

@@ -30,8 +30,11 @@ class AtomicFileWriter {
   AtomicFileWriter& operator=(AtomicFileWriter&& other) noexcept;
 
   Status Append(Bytes bytes);
-  // Flushes, renames. Afterwards the writer is spent.
-  Status Commit();
+  // Flushes, renames. Afterwards the writer is spent. Without kFlush a crash of the system may
+  // leave a broken file under the name: for files whose readers find that out and that are cheap to
+  // make again.
+  enum class Durability { kFlush, kNoFlush };
+  Status Commit(Durability durability = Durability::kFlush);
 
  private:
   AtomicFileWriter(std::string path, std::string temporary, int fd)

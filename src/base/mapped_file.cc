@@ -13,6 +13,25 @@
 #include "base/posix_error.h"
 
 namespace tessera {
+namespace {
+
+int64_t Nanoseconds(const timespec& time) {
+  return int64_t{time.tv_sec} * 1000000000 + time.tv_nsec;
+}
+
+FileStamp StampOf(const struct stat& info) {
+#if defined(__APPLE__)
+  const timespec modified = info.st_mtimespec, changed = info.st_ctimespec;
+#else
+  const timespec modified = info.st_mtim, changed = info.st_ctim;
+#endif
+  return {.size = static_cast<uint64_t>(info.st_size),
+          .inode = static_cast<uint64_t>(info.st_ino),
+          .modified_ns = Nanoseconds(modified),
+          .changed_ns = Nanoseconds(changed)};
+}
+
+}  // namespace
 
 Result<std::shared_ptr<const MappedFile>> MappedFile::Open(const std::string& path) {
   // O_NONBLOCK: opening a pipe without a writer must not wait for one.
@@ -42,7 +61,7 @@ Result<std::shared_ptr<const MappedFile>> MappedFile::Open(const std::string& pa
   }
   close(fd);  // the mapping keeps the file
   return std::shared_ptr<const MappedFile>(
-      new MappedFile(path, static_cast<const uint8_t*>(data), size));
+      new MappedFile(path, static_cast<const uint8_t*>(data), size, StampOf(info)));
 }
 
 MappedFile::~MappedFile() {
@@ -51,6 +70,19 @@ MappedFile::~MappedFile() {
 
 void MappedFile::Prefetch() const {
   if (data_ != nullptr) madvise(const_cast<uint8_t*>(data_), size_, MADV_WILLNEED);
+}
+
+void MappedFile::Populate(size_t offset, size_t length) const {
+#if defined(MADV_POPULATE_READ)
+  if (offset >= size_) return;
+  const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  const size_t first = offset / page * page;
+  madvise(const_cast<uint8_t*>(data_) + first, std::min(length, size_ - offset) + offset - first,
+          MADV_POPULATE_READ);
+#else
+  (void)offset;
+  (void)length;
+#endif
 }
 
 void MappedFile::DontNeed(size_t offset, size_t length) const {

@@ -20,6 +20,17 @@ namespace tessera {
 // Raw bytes of a file or message.
 using Bytes = std::span<const uint8_t>;
 
+// What tells a file from another that took its place: a new content, by rename or by writing,
+// changes at least one of these. The change time cannot be set by a program, so a restored
+// modification time does not hide a change.
+struct FileStamp {
+  uint64_t size = 0;
+  uint64_t inode = 0;
+  int64_t modified_ns = 0;  // since 1970
+  int64_t changed_ns = 0;
+  bool operator==(const FileStamp&) const = default;
+};
+
 class MappedFile {
  public:
   // kNotFound, kPermissionDenied, kInvalidArgument (a folder, a pipe, a device) or
@@ -33,6 +44,8 @@ class MappedFile {
 
   Bytes bytes() const { return {data_, size_}; }
   const std::string& path() const { return path_; }
+  // Of the file that is mapped, whatever lies at its path now.
+  const FileStamp& stamp() const { return stamp_; }
 
   // Hints; they never fail and never change a byte. Prefetch starts reading the whole file in the
   // background.
@@ -40,14 +53,18 @@ class MappedFile {
   // The pages that lie wholly inside [offset, offset + length) are not needed soon; a later access
   // reads them again.
   void DontNeed(size_t offset, size_t length) const;
+  // Brings the pages of the range into this process at once, which is faster than one fault each.
+  // They must be part of the file.
+  void Populate(size_t offset, size_t length) const;
 
  private:
-  MappedFile(std::string path, const uint8_t* data, size_t size)
-      : path_(std::move(path)), data_(data), size_(size) {}
+  MappedFile(std::string path, const uint8_t* data, size_t size, const FileStamp& stamp)
+      : path_(std::move(path)), data_(data), size_(size), stamp_(stamp) {}
 
   std::string path_;
   const uint8_t* data_ = nullptr;
   size_t size_ = 0;
+  FileStamp stamp_;
 };
 
 }  // namespace tessera

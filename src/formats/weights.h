@@ -87,6 +87,9 @@ class WeightFile {
   // them again when they are touched.
   void KeepMapping(std::shared_ptr<const MappedFile> file);
   void ReleasePages() const;
+  const std::vector<std::shared_ptr<const MappedFile>>& mappings() const {
+    return storage_->mappings;
+  }
   // Takes over a tensor's memory and returns the view of it.
   View Keep(Tensor tensor);
   // Takes over the weights, the metadata and the memory of another file; kDataLoss when a name

@@ -33,22 +33,22 @@ bool IsFloat(DType type) {
   return type == DType::kF32 || type == DType::kF16 || type == DType::kBF16;
 }
 
-Status CheckSource(const LinearSource& source, int64_t k) {
+// k of a weight [n, k] or [n, channels, kernel]; the sizes are at most 2^24 each.
+int64_t ColumnsOf(const View& weight) { return NumElements(std::span(weight.shape).subspan(1)); }
+
+Status CheckSource(const LinearSource& source) {
   const View& weight = source.weight;
-  if (weight.data == nullptr || weight.shape.size() != 2 || !IsFloat(weight.dtype)) {
-    return InvalidArgument("expected a float weight of shape [n, k], found " +
-                           std::string(DTypeName(weight.dtype)) + " " +
-                           ShapeToString(weight.shape));
+  const size_t rank = weight.shape.size();
+  if (weight.data == nullptr || rank < 2 || rank > 3 || !IsFloat(weight.dtype)) {
+    return InvalidArgument(
+        "expected a float weight of shape [n, k] or [n, channels, kernel], found " +
+        std::string(DTypeName(weight.dtype)) + " " + ShapeToString(weight.shape));
   }
   for (int64_t size : weight.shape) {
     if (size < 1 || size > kMaxDimension) {
       return InvalidArgument("weight sizes must be in [1, 2^24], found " +
                              ShapeToString(weight.shape));
     }
-  }
-  if (weight.shape[1] != k) {
-    return InvalidArgument("stacked weights must share k: expected " + std::to_string(k) +
-                           ", found " + ShapeToString(weight.shape));
   }
   if (source.bias.data != nullptr &&
       (!IsFloat(source.bias.dtype) || source.bias.shape != Shape{weight.shape[0]})) {
@@ -59,10 +59,36 @@ Status CheckSource(const LinearSource& source, int64_t k) {
   return OkStatus();
 }
 
+// Row `row` of the matrix that a weight stands for. `kernel_last` is room for a row.
+void ReadRow(const View& weight, int64_t row, int64_t k, std::vector<float>& kernel_last,
+             float* out) {
+  if (weight.shape.size() == 2) {
+    ReadFloats(weight, row * k, k, out);
+    return;
+  }
+  kernel_last.resize(static_cast<size_t>(k));
+  ReadFloats(weight, row * k, k, kernel_last.data());
+  const int64_t channels = weight.shape[1], kernel = weight.shape[2];
+  for (int64_t i = 0; i < channels; ++i) {
+    for (int64_t j = 0; j < kernel; ++j) out[j * channels + i] = kernel_last[i * kernel + j];
+  }
+}
+
+// A layer without data: its sizes alone.
+PackedLinear SizesOf(Precision precision, int64_t n, int64_t k) {
+  PackedLinear packed;
+  packed.precision = precision;
+  packed.n = n;
+  packed.k = k;
+  packed.n_padded = (n + kPanelColumns - 1) / kPanelColumns * kPanelColumns;
+  packed.k_padded = PaddedK(precision, k);
+  return packed;
+}
+
 // Writes row `column` of the weight matrix into its place in the panels.
 class PanelWriter {
  public:
-  PanelWriter(PackedLinear& packed, uint8_t* panels, float* scale, int32_t* correction)
+  PanelWriter(const PackedLinear& packed, uint8_t* panels, float* scale, int32_t* correction)
       : packed_(packed), panels_(panels), scale_(scale), correction_(correction) {}
 
   void Write(int64_t column, const float* row) {
@@ -103,7 +129,7 @@ class PanelWriter {
     correction_[column] = 128 * sum;
   }
 
-  PackedLinear& packed_;
+  const PackedLinear& packed_;
   uint8_t* panels_;
   float* scale_;
   int32_t* correction_;
@@ -123,53 +149,77 @@ std::string_view PrecisionName(Precision precision) {
   return "?";
 }
 
+Result<size_t> PackedLinearBytes(Precision precision, int64_t n, int64_t k) {
+  if (n < 1 || n > kMaxDimension || k < 1 || k > kMaxDimension) {
+    return InvalidArgument("weight sizes must be in [1, 2^24], found [" + std::to_string(n) + ", " +
+                           std::to_string(k) + "]");
+  }
+  // 128 * 127 * k must fit an int32 for the exact integer sums.
+  if (precision == Precision::kInt8 && k > (int64_t{1} << 16)) {
+    return InvalidArgument("int8 needs k <= 65536, found " + std::to_string(k));
+  }
+  const PackedLinear sizes = SizesOf(precision, n, k);
+  if (sizes.n_padded * sizes.k_padded > kMaxElements) {
+    return ResourceExhausted("weight of " + std::to_string(n) + " x " + std::to_string(k) +
+                             " is too large to pack");
+  }
+  const int64_t per_column = precision == Precision::kInt8 ? 12 : 4;
+  return static_cast<size_t>(sizes.n_padded / kPanelColumns * sizes.PanelBytes() +
+                             sizes.n_padded * per_column);
+}
+
+Result<PackedLinear> ViewPackedLinear(Precision precision, int64_t n, int64_t k, Bytes bytes,
+                                      std::shared_ptr<const void> owner) {
+  TESSERA_ASSIGN_OR_RETURN(const size_t expected, PackedLinearBytes(precision, n, k));
+  if (bytes.size() != expected || reinterpret_cast<uintptr_t>(bytes.data()) % 64 != 0) {
+    return DataLoss("expected " + std::to_string(expected) +
+                    " aligned bytes of packed weights, found " + std::to_string(bytes.size()));
+  }
+  PackedLinear packed = SizesOf(precision, n, k);
+  const uint8_t* columns = bytes.data() + packed.n_padded / kPanelColumns * packed.PanelBytes();
+  packed.panels = bytes.data();
+  packed.bias = reinterpret_cast<const float*>(columns);
+  if (precision == Precision::kInt8) {
+    packed.scale = packed.bias + packed.n_padded;
+    packed.correction = reinterpret_cast<const int32_t*>(packed.scale + packed.n_padded);
+  }
+  packed.bytes = bytes;
+  packed.owner = std::move(owner);
+  return packed;
+}
+
 Result<PackedLinear> PackLinear(std::span<const LinearSource> sources, Precision precision) {
   if (sources.empty()) return InvalidArgument("expected at least one weight matrix to pack");
-  PackedLinear packed;
-  packed.precision = precision;
-  packed.k = sources[0].weight.shape.size() == 2 ? sources[0].weight.shape[1] : 0;
+  int64_t n = 0, k = 0;
   for (const LinearSource& source : sources) {
-    TESSERA_RETURN_IF_ERROR(CheckSource(source, packed.k));
-    packed.n += source.weight.shape[0];
+    TESSERA_RETURN_IF_ERROR(CheckSource(source));
+    if (k == 0) k = ColumnsOf(source.weight);
+    if (ColumnsOf(source.weight) != k) {
+      return InvalidArgument("stacked weights must share k: expected " + std::to_string(k) +
+                             ", found " + ShapeToString(source.weight.shape));
+    }
+    n += source.weight.shape[0];
   }
-  packed.n_padded = (packed.n + kPanelColumns - 1) / kPanelColumns * kPanelColumns;
-  packed.k_padded = PaddedK(precision, packed.k);
-  // 128 * 127 * k must fit an int32 for the exact integer sums.
-  if (precision == Precision::kInt8 && packed.k > (int64_t{1} << 16)) {
-    return InvalidArgument("int8 needs k <= 65536, found " + std::to_string(packed.k));
-  }
-  if (packed.n > kMaxDimension || packed.n_padded * packed.k_padded > kMaxElements) {
-    return ResourceExhausted("weight of " + std::to_string(packed.n) + " x " +
-                             std::to_string(packed.k) + " is too large to pack");
-  }
-
-  const size_t panel_bytes = static_cast<size_t>(packed.n_padded / kPanelColumns) *
-                             static_cast<size_t>(packed.PanelBytes());
-  const size_t column_bytes = static_cast<size_t>(packed.n_padded) * 4;
-  const bool int8 = precision == Precision::kInt8;
-  const size_t total = panel_bytes + column_bytes * (int8 ? 3 : 1);
-  packed.storage = AlignedBuffer(total);
-  auto* base = static_cast<uint8_t*>(packed.storage.data());
+  TESSERA_ASSIGN_OR_RETURN(const size_t total, PackedLinearBytes(precision, n, k));
+  auto storage = std::make_shared<AlignedBuffer>(total);
+  auto* base = static_cast<uint8_t*>(storage->data());
   std::memset(base, 0, total);
-  auto* bias = reinterpret_cast<float*>(base + panel_bytes);
-  auto* scale = int8 ? bias + packed.n_padded : nullptr;
-  auto* correction = int8 ? reinterpret_cast<int32_t*>(scale + packed.n_padded) : nullptr;
-  packed.panels = base;
-  packed.bias = bias;
-  packed.scale = scale;
-  packed.correction = correction;
-
-  PanelWriter writer(packed, base, scale, correction);
-  std::vector<float> row(static_cast<size_t>(packed.k));
+  TESSERA_ASSIGN_OR_RETURN(PackedLinear packed,
+                           ViewPackedLinear(precision, n, k, {base, total}, std::move(storage)));
+  // The same places, writable: nobody else has them yet.
+  auto* bias = const_cast<float*>(packed.bias);
+  PanelWriter writer(packed, base, const_cast<float*>(packed.scale),
+                     const_cast<int32_t*>(packed.correction));
+  std::vector<float> row(static_cast<size_t>(k)), kernel_last;
   int64_t column = 0;
   for (const LinearSource& source : sources) {
-    const int64_t n = source.weight.shape[0];
-    if (source.bias.data != nullptr) ReadFloats(source.bias, 0, n, bias + column);
-    for (int64_t i = 0; i < n; ++i) {
-      ReadFloats(source.weight, i * packed.k, packed.k, row.data());
+    const int64_t rows = source.weight.shape[0];
+    if (source.bias.data != nullptr) ReadFloats(source.bias, 0, rows, bias + column);
+    for (int64_t i = 0; i < rows; ++i) {
+      ReadRow(source.weight, i, k, kernel_last, row.data());
       writer.Write(column + i, row.data());
     }
-    column += n;
+    column += rows;
   }
   return packed;
 }

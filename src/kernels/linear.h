@@ -19,9 +19,11 @@
 #define TESSERA_KERNELS_LINEAR_H_
 
 #include <cstdint>
+#include <memory>
 #include <span>
 
 #include "base/check.h"
+#include "base/mapped_file.h"
 #include "tensor/dtype.h"
 #include "tensor/tensor.h"
 
@@ -53,7 +55,8 @@ constexpr DType ActivationDType(Precision precision) {
 }
 
 // One weight matrix [n, k] row-major in f32, f16 or bf16, and its bias [n] of any of these types
-// (data null: none).
+// (data null: none). A convolution's weight [n, channels, kernel] stands for the matrix of
+// conv1d.h: k = kernel * channels, element (o, j * channels + i) = weight[o, i, j].
 struct LinearSource {
   View weight;
   View bias;
@@ -70,7 +73,9 @@ struct PackedLinear {
   const float* scale = nullptr;  // [n_padded], kInt8 only: weight = scale * int8
   const int32_t* correction =
       nullptr;  // [n_padded], kInt8 only: 128 * sum over k of the int8 weights
-  AlignedBuffer storage;
+  // Panels, bias, scale and correction follow each other in these bytes, which `owner` keeps alive.
+  Bytes bytes;
+  std::shared_ptr<const void> owner;
 
   int64_t PanelBytes() const {
     const int64_t element = precision == Precision::kF32    ? 4
@@ -79,6 +84,17 @@ struct PackedLinear {
     return kPanelColumns * k_padded * element;
   }
 };
+
+// What PackLinear makes of given weights: raise it with every change of the bytes, so that files of
+// packed weights made before are not used. The form is the same on every Isa.
+inline constexpr uint32_t kPackingVersion = 1;
+
+// The size of PackedLinear::bytes; n and k in [1, 2^24], and their product as PackLinear takes it.
+Result<size_t> PackedLinearBytes(Precision precision, int64_t n, int64_t k);
+// A layer over bytes that a PackLinear of the same sizes made, 64-byte aligned, with 64 readable
+// bytes behind them. kDataLoss when their number is not PackedLinearBytes.
+Result<PackedLinear> ViewPackedLinear(Precision precision, int64_t n, int64_t k, Bytes bytes,
+                                      std::shared_ptr<const void> owner);
 
 // Packs one matrix, or several with the same k stacked along n (a fused query-key-value
 // projection). Errors: no source, a shape that is not [n, k] with n and k in [1, 2^24], differing

@@ -18,6 +18,7 @@
 #include "base/thread_pool.h"
 #include "graph/graph.h"
 #include "kernels/linear.h"
+#include "providers/compile_cache.h"
 
 namespace tessera {
 
@@ -28,6 +29,8 @@ struct CompileOptions {
   // Precision of single linear layers by node name, where it differs from `precision`. Null: all
   // the same.
   std::function<kernels::Precision(const std::string& node)> linear_precision;
+  // From the same provider's OpenCache; null: everything is made anew.
+  std::shared_ptr<CompileCache> cache;
 };
 
 // What a provider would do with a graph before compiling it: a reason for each node that it
@@ -99,6 +102,8 @@ class ExecutionProvider {
   // The graph must outlive the program.
   virtual Result<std::unique_ptr<Program>> Compile(const Graph& graph,
                                                    const CompileOptions& options) const = 0;
+  // A cache for the stages of one model; null where the provider keeps none.
+  virtual std::shared_ptr<CompileCache> OpenCache(CompileCacheKey) const { return nullptr; }
   // One store for all the graphs of a session: states of equal name are one state and must have
   // equal dimensions.
   virtual Result<std::unique_ptr<StateStore>> NewStateStore(

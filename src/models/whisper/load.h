@@ -46,6 +46,7 @@ class WeightCollector {
   WeightCollector(const WeightFile& file, WhisperWeights& weights)
       : file_(file), weights_(weights) {
     weights_.owners.push_back(file.owner());
+    weights_.files = file.mappings();
     weights_.release_pages = [file] { file.ReleasePages(); };
   }
   View Get(const std::string& name);

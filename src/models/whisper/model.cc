@@ -3,6 +3,7 @@
 #include "models/whisper/load.h"
 #include "models/whisper/program_session.h"
 #include "models/whisper/stages.h"
+#include "runtime/packed_weights.h"
 
 namespace tessera {
 
@@ -35,7 +36,11 @@ Result<std::shared_ptr<const WhisperModel>> WhisperModel::Load(
   model->format_ = files.format;
   model->options_ = options;
   model->provider_ = std::move(provider);
-  const CompileOptions stage_options = model->StageOptions(kMaxWindows, kMaxRows);
+  CompileOptions stage_options = model->StageOptions(kMaxWindows, kMaxRows);
+  const std::string variant =
+      std::string(model->provider_->name()) + "-" + std::string(PrecisionName(options.precision));
+  if (std::optional<CompileCacheKey> key = PackedWeightsKey(files.weights.files, variant))
+    stage_options.cache = model->provider_->OpenCache(*std::move(key));
   // A provider packs weights in its own form; the file's pages would count as our memory on top.
   auto compile = [&](const Graph& graph) {
     CompileOptions own = stage_options;
@@ -53,6 +58,7 @@ Result<std::shared_ptr<const WhisperModel>> WhisperModel::Load(
   TESSERA_ASSIGN_OR_RETURN(model->encoder_, compile(model->encoder_graph_));
   TESSERA_ASSIGN_OR_RETURN(model->cross_kv_, compile(model->cross_kv_graph_));
   TESSERA_ASSIGN_OR_RETURN(model->decoder_, compile(model->decoder_graph_));
+  if (stage_options.cache != nullptr) CommitPackedWeights(*stage_options.cache);
   return std::shared_ptr<const WhisperModel>(std::move(model));
 }
 

@@ -7,6 +7,7 @@
 #include <memory>
 #include <vector>
 
+#include "base/mapped_file.h"
 #include "models/whisper/config.h"
 #include "tensor/tensor.h"
 
@@ -51,6 +52,7 @@ struct WhisperWeights {
   std::vector<WhisperDecoderLayer> decoder_layers;
   NormWeights decoder_norm;
   std::vector<std::shared_ptr<const void>> owners;
+  std::vector<std::shared_ptr<const MappedFile>> files;  // that the views come from
   // Gives the pages of the mapped files back after a stage was compiled; null when nothing is
   // mapped.
   std::function<void()> release_pages;

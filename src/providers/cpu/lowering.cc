@@ -61,19 +61,8 @@ Result<Plan> Lowering::Run() {
   CloseChain();
   PlanMemory(plan_, allocations_);
 
-  std::vector<Status> failures(jobs_.size());
-  pool_.ParallelFor(static_cast<int64_t>(jobs_.size()), [&](int64_t i, int) {
-    Result<kernels::PackedLinear> packed =
-        kernels::PackLinear(jobs_[i].sources, jobs_[i].precision);
-    if (packed.ok()) {
-      *jobs_[i].result = std::move(packed).value();
-    } else {
-      failures[i] = packed.status();
-    }
-  });
-  for (Status& failure : failures)
-    if (!failure.ok()) return std::move(failure).AddContext(graph_.name());
-  for (const auto& linear : plan_.linears) plan_.weight_bytes += linear->storage.bytes();
+  TESSERA_RETURN_IF_ERROR(PackAll());
+  for (const auto& linear : plan_.linears) plan_.weight_bytes += linear->bytes.size();
   return std::move(plan_);
 }
 

@@ -9,9 +9,7 @@ Status Lowering::LowerConv1d(int index) {
   const Value& weight = graph_.value(n.inputs[1]);
   if (weight.kind != ValueKind::kConstant) return Unimplemented("Conv1d weights must be constants");
   const Conv1dAttributes& attributes = std::get<Conv1dAttributes>(n.attributes);
-  TESSERA_ASSIGN_OR_RETURN(Tensor repacked, kernels::RepackConv1dWeight(weight.data));
-  plan_.constants.push_back(std::move(repacked));
-  kernels::LinearSource source{plan_.constants.back().ViewOf(), {}};
+  kernels::LinearSource source{weight.data, {}};
   if (n.inputs.size() > 2 && n.inputs[2] != kNoValue) source.bias = graph_.value(n.inputs[2]).data;
 
   const Precision precision = PrecisionOf(n);
@@ -30,7 +28,7 @@ Status Lowering::LowerConv1d(int index) {
   if (precision != Precision::kF32)
     windows.window_offset = NewActivations(chain, Precision::kF32, k).offset;
   LinearOp op;
-  op.weights = AddLinear({source}, precision);
+  op.weights = AddLinear(n.name, {source}, precision);
   op.activations = windows.out;
   Emit(rows, n.name, std::move(windows));
   const ValueId result = FuseEpilogue(index, op, rows);

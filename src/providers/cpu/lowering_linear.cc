@@ -6,27 +6,11 @@ namespace tessera::cpu {
 
 Result<kernels::LayerNormWeights> Lowering::NormWeightsOf(const Node& n) {
   kernels::LayerNormWeights w;
-  const float* data[2];
-  for (int i = 0; i < 2; ++i) {
-    const Value& constant = graph_.value(n.inputs[1 + i]);
-    if (constant.kind != ValueKind::kConstant)
-      return Unimplemented("LayerNorm weights must be constants");
-    TESSERA_ASSIGN_OR_RETURN(Tensor widened, ToF32Tensor(constant.data));
-    data[i] = widened.As<float>();
-    plan_.constants.push_back(std::move(widened));
-  }
-  w.gamma = data[0];
-  w.beta = data[1];
+  TESSERA_ASSIGN_OR_RETURN(w.gamma, FloatsOf(n.inputs[1]));
+  TESSERA_ASSIGN_OR_RETURN(w.beta, FloatsOf(n.inputs[2]));
   w.d = ColumnsOf(n.inputs[0]);
   w.epsilon = std::get<LayerNormAttributes>(n.attributes).epsilon;
   return w;
-}
-
-kernels::PackedLinear* Lowering::AddLinear(std::vector<kernels::LinearSource> sources,
-                                           Precision precision) {
-  plan_.linears.push_back(std::make_unique<kernels::PackedLinear>());
-  jobs_.push_back({std::move(sources), precision, plan_.linears.back().get()});
-  return plan_.linears.back().get();
 }
 
 // The activations of value `x` in the open chain, made once however many layers read them.
@@ -103,7 +87,7 @@ Status Lowering::LowerLinear(int index) {
     done_[i] = true;
   }
   LinearOp op;
-  op.weights = AddLinear(std::move(sources), precision);
+  op.weights = AddLinear(first.name, std::move(sources), precision);
   Chain(rows);
   if (precision == Precision::kF32 && !norm_of_.contains(x)) {
     op.direct = true;

@@ -22,7 +22,7 @@ Status Lowering::LowerLstm(const Node& n) {
   const PlanSize rows = RowsOfValue(x);
   const Precision precision = PrecisionOf(n);
   LinearOp product;
-  product.weights = AddLinear({{data(1), data(3)}}, precision);
+  product.weights = AddLinear(n.name + " input", {{data(1), data(3)}}, precision);
   Chain(rows);
   if (precision == Precision::kF32 && !norm_of_.contains(x)) {
     product.direct = true;
@@ -42,7 +42,7 @@ Status Lowering::LowerLstm(const Node& n) {
   Emit(rows, n.name + " input", std::move(product));
   CloseChain();
   step.state = Use(n.inputs[4]);
-  step.weights = AddLinear({{data(2), View{}}}, Precision::kF32);
+  step.weights = AddLinear(n.name + " state", {{data(2), View{}}}, Precision::kF32);
   step.out = NewRows(y);
   plan_.steps.push_back({std::move(step), n.name});
   return OkStatus();

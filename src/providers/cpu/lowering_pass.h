@@ -3,6 +3,7 @@
 //
 //   lowering.cc              interface of the plan, the walk over the nodes
 //   lowering_rows.cc         dimensions, arrays, chains
+//   lowering_weights.cc      constants as f32, packed layers, the cache
 //   lowering_linear.cc       Linear with what is fused around it
 //   lowering_conv1d.cc       Conv1d
 //   lowering_attention.cc    Attention and CachedAttention
@@ -21,6 +22,7 @@
 #include "base/thread_pool.h"
 #include "providers/cpu/memory_plan.h"
 #include "providers/cpu/plan.h"
+#include "providers/cpu/weight_cache.h"
 #include "providers/execution_provider.h"
 
 namespace tessera::cpu {
@@ -29,6 +31,8 @@ using kernels::Precision;
 
 // A Linear to pack once all are known; sources are views into the graph's constants.
 struct PackJob {
+  std::string name;  // in the cache
+  uint64_t fingerprint;
   std::vector<kernels::LinearSource> sources;
   Precision precision;
   kernels::PackedLinear* result;
@@ -37,7 +41,10 @@ struct PackJob {
 class Lowering {
  public:
   Lowering(const Graph& graph, const CompileOptions& options, ThreadPool& pool)
-      : graph_(graph), options_(options), pool_(pool) {}
+      : graph_(graph),
+        options_(options),
+        pool_(pool),
+        cache_(static_cast<WeightCache*>(options.cache.get())) {}
 
   Result<Plan> Run();
 
@@ -80,7 +87,12 @@ class Lowering {
   Status LowerLstm(const Node& n);
   Result<kernels::LayerNormWeights> NormWeightsOf(const Node& n);
   Result<Activations> Prepare(ValueId x, Precision precision, const PlanSize& rows);
-  kernels::PackedLinear* AddLinear(std::vector<kernels::LinearSource> sources, Precision precision);
+  // Weights from the cache, or else a job to pack them; `name` is unique in the graph.
+  kernels::PackedLinear* AddLinear(const std::string& name,
+                                   std::vector<kernels::LinearSource> sources, Precision precision);
+  // The values of a float constant as f32, kept by the plan.
+  Result<const float*> FloatsOf(ValueId constant);
+  Status PackAll();
   // Takes Gelu and Add nodes after node `index` into the epilogue; returns the value that the
   // Linear now writes.
   ValueId FuseEpilogue(int index, LinearOp& op, const PlanSize& rows);
@@ -88,6 +100,7 @@ class Lowering {
   const Graph& graph_;
   const CompileOptions& options_;
   ThreadPool& pool_;
+  WeightCache* const cache_;  // null: none
   Plan plan_;
   std::vector<std::vector<int>> consumers_;
   std::vector<bool> done_;  // nodes taken into an earlier op
@@ -98,6 +111,7 @@ class Lowering {
   std::vector<Allocation> allocations_;
   std::optional<ChainStep> chain_;
   std::map<std::pair<ValueId, Precision>, Activations> prepared_;  // in the open chain
+  std::map<ValueId, const float*> floats_;                         // constants that are in the plan
   std::vector<PackJob> jobs_;
 };
 

@@ -17,9 +17,8 @@ Status Lowering::LowerGather(const Node& n) {
     op.table = graph_.value(table).data;
     // Small tables (positions) are read row after row: widened once, a gather is a copy.
     if (op.table.dtype != DType::kF32 && op.table.size() <= kMaxWidenedTable) {
-      TESSERA_ASSIGN_OR_RETURN(Tensor widened, ToF32Tensor(op.table));
-      op.table = widened.ViewOf();
-      plan_.constants.push_back(std::move(widened));
+      TESSERA_ASSIGN_OR_RETURN(op.table.data, FloatsOf(table));
+      op.table.dtype = DType::kF32;
     }
   } else {
     op.rows = Materialised(table);

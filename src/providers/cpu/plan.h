@@ -196,7 +196,7 @@ struct Plan {
   int64_t activation_bytes = 0;  // largest chain
   int64_t attention_bytes = 0;   // largest attention step, a worker
   std::vector<std::unique_ptr<kernels::PackedLinear>> linears;
-  std::vector<Tensor> constants;  // norms widened to f32
+  std::vector<std::shared_ptr<const void>> owners;  // of norms and tables widened to f32
   size_t weight_bytes = 0;
 };
 

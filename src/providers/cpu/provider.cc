@@ -1,6 +1,7 @@
 #include "providers/cpu/provider.h"
 
 #include "providers/cpu/lowering.h"
+#include "providers/cpu/weight_cache.h"
 
 namespace tessera {
 
@@ -14,6 +15,10 @@ Result<std::unique_ptr<Program>> CpuProvider::Compile(const Graph& graph,
   const std::lock_guard<std::mutex> lock(pool_->mutex);
   TESSERA_ASSIGN_OR_RETURN(cpu::Plan plan, cpu::LowerGraph(graph, options, pool_->pool));
   return std::unique_ptr<Program>(std::make_unique<cpu::CpuProgram>(std::move(plan), pool_));
+}
+
+std::shared_ptr<CompileCache> CpuProvider::OpenCache(CompileCacheKey key) const {
+  return cpu::WeightCache::Open(std::move(key), pool_);
 }
 
 Result<std::unique_ptr<StateStore>> CpuProvider::NewStateStore(

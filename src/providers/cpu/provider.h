@@ -19,6 +19,8 @@ class CpuProvider : public ExecutionProvider {
   Capability GetCapability(const Graph& graph) const override;
   Result<std::unique_ptr<Program>> Compile(const Graph& graph,
                                            const CompileOptions& options) const override;
+  // Of packed weights (weight_cache.h).
+  std::shared_ptr<CompileCache> OpenCache(CompileCacheKey key) const override;
   Result<std::unique_ptr<StateStore>> NewStateStore(std::span<const Graph* const> graphs,
                                                     const CompileOptions& options) const override;
   int num_threads() const override { return pool_->pool.num_threads(); }
