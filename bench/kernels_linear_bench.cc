@@ -1,29 +1,18 @@
-// LinearRows on whisper-base's layers. Large products report their share of one core's limit, small
-// ones the weight traffic.
-//
-// The limit of a core is measured first, by a loop of the same instruction over registers is not
-// available portably; instead the environment variable TESSERA_CORE_GFLOPS (f32, default 116) gives
-// it; bf16 is twice and int8 four times that.
+// LinearRows on whisper-base's layers, one thread.
 #include <benchmark/benchmark.h>
 
-#include <cstdlib>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "core_limits.h"
 #include "kernels/linear.h"
 #include "kernels/quantize.h"
 
 namespace tessera::kernels {
 namespace {
 
-double CoreLimit(Precision precision) {
-  const char* text = std::getenv("TESSERA_CORE_GFLOPS");
-  const double f32 = text != nullptr ? std::atof(text) : 116.5;
-  return f32 * (precision == Precision::kF32 ? 1 : precision == Precision::kBf16 ? 2 : 4);
-}
-
-// Arguments: precision, rows, k, n, GELU and residual.
+// Arguments: precision, rows, k, n, GELU in the epilogue.
 void BM_Linear(benchmark::State& state) {
   const auto precision = static_cast<Precision>(state.range(0));
   const int64_t rows = state.range(1), k = state.range(2), n = state.range(3);
@@ -60,13 +49,11 @@ void BM_Linear(benchmark::State& state) {
                {out.data(), n, DType::kF32});
     benchmark::ClobberMemory();
   }
-  const double flops = 2.0 * static_cast<double>(rows * k * n);
-  const double calls = static_cast<double>(state.iterations());
-  using benchmark::Counter;
-  state.counters["GFLOP/s"] = Counter(flops * calls / 1e9, Counter::kIsRate);
-  state.counters["share_%"] = Counter(flops * calls / 1e7 / CoreLimit(precision), Counter::kIsRate);
-  const double bytes = static_cast<double>(packed.PanelBytes() * packed.n_padded / kPanelColumns);
-  state.counters["weights_GB/s"] = Counter(bytes * calls / 1e9, Counter::kIsRate);
+  const auto weights = static_cast<double>(packed.PanelBytes() * packed.n_padded / kPanelColumns);
+  const double arrays =
+      static_cast<double>(rows * k) * static_cast<double>(DTypeSize(ActivationDType(precision))) +
+      static_cast<double>(rows * n) * 4;
+  CountWork(state, precision, 2.0 * static_cast<double>(rows * k * n), weights + arrays);
   state.SetLabel(std::string(PrecisionName(precision)));
 }
 

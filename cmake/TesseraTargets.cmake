@@ -153,6 +153,7 @@ function(tessera_benches)
     get_filename_component(_name "${_file}" NAME_WE)
     string(REGEX REPLACE "_.*" "" _layer "${_name}")
     add_executable(${_name} "${_file}")
-    target_link_libraries(${_name} PRIVATE tessera_${_layer} benchmark::benchmark benchmark::benchmark_main)
+    target_link_libraries(${_name} PRIVATE tessera_${_layer} tessera_kernels benchmark::benchmark
+      benchmark::benchmark_main)
   endforeach()
 endfunction()

@@ -18,6 +18,7 @@ using Clock = std::chrono::steady_clock;
 // undisturbed.
 constexpr double kSampleSeconds = 3e-3;
 constexpr int64_t kBarriersPerSample = 2000;
+constexpr int64_t kReadBytesPerSample = int64_t{64} << 20;
 
 double SecondsSince(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
@@ -99,11 +100,14 @@ Result<Sampled> MeasureRead(ThreadPool& pool, uint64_t buffer_bytes,
     const Range mine = share(worker);
     std::memset(data + mine.begin * kReadUnit, worker + 1, (mine.end - mine.begin) * kReadUnit);
   });
-  const double bytes = static_cast<double>(units) * kReadUnit;
+  const int64_t passes =
+      std::max<int64_t>(1, kReadBytesPerSample / static_cast<int64_t>(buffer_bytes));
+  const double bytes = static_cast<double>(passes * units) * kReadUnit;
   return Collect(sampling, false, [&] {
     return bytes / RunTogether(pool, [&](int worker) {
              const Range mine = share(worker);
-             loops.read(data + mine.begin * kReadUnit, (mine.end - mine.begin) * kReadUnit);
+             for (int64_t pass = 0; pass < passes; ++pass)
+               loops.read(data + mine.begin * kReadUnit, (mine.end - mine.begin) * kReadUnit);
            });
   });
 }

@@ -35,9 +35,9 @@ struct LimitSampling {
 Sampled MeasureOperations(ThreadPool& pool, Precision precision, const LimitSampling& sampling);
 
 // Bytes a second that all threads together read, each from its own share of a buffer of
-// `buffer_bytes`, which should be several times the last-level cache. InvalidArgument unless it is
-// in [1 MB, 16 GB].
-inline constexpr uint64_t kMinReadBuffer = uint64_t{1} << 20, kMaxReadBuffer = uint64_t{1} << 34;
+// `buffer_bytes`: from memory when that is several times the last-level cache, else from the cache
+// that holds a share. InvalidArgument unless it is in [64 KB, 16 GB].
+inline constexpr uint64_t kMinReadBuffer = uint64_t{1} << 16, kMaxReadBuffer = uint64_t{1} << 34;
 Result<Sampled> MeasureRead(ThreadPool& pool, uint64_t buffer_bytes, const LimitSampling& sampling);
 
 // Seconds from the last arrival of one barrier to that of the next, all threads of the pool waiting
