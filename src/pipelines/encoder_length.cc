@@ -1,12 +1,14 @@
 #include "pipelines/encoder_length.h"
 
+#include <span>
+
 #include "base/check.h"
 
 namespace tessera {
 namespace {
 
 // In encoder positions, of which there are 50 a second.
-constexpr int64_t kMinSilence = 200;
+constexpr int64_t kMinSilence = 250;
 constexpr int64_t kBucket = 50;
 // A last timestamp may lie this far behind the content, as it does with whole windows.
 constexpr int64_t kMaxOverhang = 50;
@@ -14,7 +16,7 @@ constexpr int64_t kMaxOverhang = 50;
 // Stricter than the thresholds of the temperature fallback: they sort out what is wrong, these what
 // the missing silence may have changed.
 constexpr double kMaxCompressionRatio = 2.4;
-constexpr double kMinLogProb = -0.8;
+constexpr double kMinLogProb = -0.6;
 constexpr double kMaxNoSpeechProb = 0.6;
 constexpr double kMinLanguageProb = 0.8;
 
@@ -39,8 +41,11 @@ bool NeedsWholeWindow(const DecodingResult& result, bool with_timestamps, int64_
     return true;
   }
   if (!with_timestamps) return false;
-  if (result.tokens.empty() || result.tokens.back() < tokenizer.timestamp_begin()) return true;
-  const int64_t end = result.tokens.back() - tokenizer.timestamp_begin();
+  const std::span<const int> tokens = result.tokens;
+  const int timestamp_begin = tokenizer.timestamp_begin();
+  if (tokens.size() < 2 || tokens.back() < timestamp_begin) return true;
+  if (tokens[tokens.size() - 2] >= timestamp_begin) return true;
+  const int64_t end = tokens.back() - timestamp_begin;
   return end > ContentPositions(config, num_frames) + kMaxOverhang;
 }
 

@@ -17,14 +17,14 @@
 
 namespace tessera {
 
-// Encoder positions for a window of `num_frames` >= 0 mel frames: its content, 4 s of silence, then
+// Encoder positions for a window of `num_frames` >= 0 mel frames: its content, 5 s of silence, then
 // up to the next full second. 0, the whole window, where that would save less than a quarter.
 int64_t ShortEncoderPositions(const WhisperConfig& config, int64_t num_frames);
 
 // Whether a result of a window of `num_frames` mel frames, decoded from a shortened encoding at
 // temperature 0, is to be had again from the whole one: it is repetitive, improbable or perhaps
-// silence, it does not end with a timestamp (with_timestamps: where it had to), or with one far
-// behind the content.
+// silence, or (with_timestamps: where there are some) its text does not end with a timestamp, ends
+// far behind the content or leaves a rest of the window to be decoded after it.
 bool NeedsWholeWindow(const DecodingResult& result, bool with_timestamps, int64_t num_frames,
                       const WhisperTokenizer& tokenizer, const WhisperConfig& config);
 

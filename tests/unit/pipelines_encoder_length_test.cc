@@ -17,9 +17,9 @@ using ::testing::ElementsAre;
 
 TEST(ShortEncoderPositionsTest, ContentAndSilenceUpToTheNextSecond) {
   const WhisperConfig config = FakeConfig(true);
-  const std::pair<int64_t, int64_t> table[] = {{0, 200},   {1, 250},   {100, 250},  {101, 300},
-                                               {200, 300}, {500, 450}, {1000, 700}, {1800, 1100},
-                                               {1801, 0},  {2999, 0},  {3000, 0}};
+  const std::pair<int64_t, int64_t> table[] = {{0, 250},   {1, 300},   {100, 300},  {101, 350},
+                                               {200, 350}, {500, 500}, {1000, 750}, {1700, 1100},
+                                               {1701, 0},  {2999, 0},  {3000, 0}};
   for (const auto& [frames, positions] : table) {
     EXPECT_EQ(ShortEncoderPositions(config, frames), positions) << frames << " frames";
   }
@@ -52,12 +52,12 @@ class NeedsWholeWindowTest : public testing::Test {
 TEST_F(NeedsWholeWindowTest, ByProbabilitiesAndRepetition) {
   EXPECT_FALSE(Doubts(Good()));
   DecodingResult result = Good();
-  result.avg_logprob = -0.8;
+  result.avg_logprob = -0.6;
   result.no_speech_prob = 0.6;
   result.compression_ratio = 2.4;
   EXPECT_FALSE(Doubts(result));  // on the limits
   result = Good();
-  result.avg_logprob = -0.81;
+  result.avg_logprob = -0.61;
   EXPECT_TRUE(Doubts(result));
   result = Good();
   result.no_speech_prob = 0.61;
@@ -78,6 +78,11 @@ TEST_F(NeedsWholeWindowTest, ByTheLastTimestamp) {
   result.tokens.back() = 1002;  // stopped in the middle of a text
   EXPECT_TRUE(Doubts(result));
   EXPECT_FALSE(Doubts(result, /*with_timestamps=*/false));
+  result.tokens = Good().tokens;
+  result.tokens.push_back(result.tokens.back());  // another segment begins there
+  EXPECT_TRUE(Doubts(result));
+  result.tokens = {kTimestampBegin};
+  EXPECT_TRUE(Doubts(result));
   result.tokens.clear();
   EXPECT_TRUE(Doubts(result));
 }
@@ -150,15 +155,15 @@ class ShortWindowTest : public testing::Test {
 
 TEST_F(ShortWindowTest, ASureResultNeedsNoWholeWindow) {
   const Transcript transcript = Run();
-  EXPECT_THAT(decoder_->windows, ElementsAre(Window{0, 200, 300}));
+  EXPECT_THAT(decoder_->windows, ElementsAre(Window{0, 200, 350}));
   EXPECT_THAT(decoder_->temperatures, ElementsAre(0.0));
   EXPECT_EQ(FirstWord(transcript), 1000);
 }
 
 TEST_F(ShortWindowTest, ADoubtfulResultIsHadAgain) {
-  decoder_->on_short.avg_logprob = -0.9;  // no reason for a fallback yet
+  decoder_->on_short.avg_logprob = -0.7;  // no reason for a fallback yet
   const Transcript transcript = Run();
-  EXPECT_THAT(decoder_->windows, ElementsAre(Window{0, 200, 300}, Window{0, 200, 0}));
+  EXPECT_THAT(decoder_->windows, ElementsAre(Window{0, 200, 350}, Window{0, 200, 0}));
   EXPECT_THAT(decoder_->temperatures, ElementsAre(0.0, 0.0));
   EXPECT_EQ(FirstWord(transcript), 2000);
 }
@@ -166,7 +171,7 @@ TEST_F(ShortWindowTest, ADoubtfulResultIsHadAgain) {
 TEST_F(ShortWindowTest, TheFallbackIsAboutTheWholeWindow) {
   decoder_->on_short.avg_logprob = decoder_->on_whole.avg_logprob = -1.5;
   const Transcript transcript = Run();
-  EXPECT_THAT(decoder_->windows, ElementsAre(Window{0, 200, 300}, Window{0, 200, 0}));
+  EXPECT_THAT(decoder_->windows, ElementsAre(Window{0, 200, 350}, Window{0, 200, 0}));
   EXPECT_THAT(decoder_->temperatures, ElementsAre(0.0, 0.0, 0.2, 0.4));
   EXPECT_EQ(FirstWord(transcript), 2000);
 }
@@ -175,14 +180,14 @@ TEST_F(ShortWindowTest, AThresholdOfTheCallerCountsToo) {
   options_.logprob_threshold = -0.2;  // stricter than ours
   options_.temperatures = {0.0};
   Run();
-  EXPECT_THAT(decoder_->windows, ElementsAre(Window{0, 200, 300}, Window{0, 200, 0}));
+  EXPECT_THAT(decoder_->windows, ElementsAre(Window{0, 200, 350}, Window{0, 200, 0}));
 }
 
 TEST_F(ShortWindowTest, OnlyTheLastWindowOfALongRecordingIsShort) {
   Run(3500);
   ASSERT_FALSE(decoder_->windows.empty());
   EXPECT_EQ(decoder_->windows.front(), (Window{0, 3000, 0}));
-  EXPECT_EQ(decoder_->windows.back(), (Window{3000, 500, 450}));
+  EXPECT_EQ(decoder_->windows.back(), (Window{3000, 500, 500}));
 }
 
 TEST_F(ShortWindowTest, ExactAndSampledWindowsAreWhole) {
@@ -199,7 +204,7 @@ TEST_F(ShortWindowTest, ExactAndSampledWindowsAreWhole) {
 TEST_F(ShortWindowTest, ASureLanguageIsHeardInTheSameEncoding) {
   options_.language.clear();
   EXPECT_EQ(Run().language, "de");
-  EXPECT_THAT(decoder_->windows, ElementsAre(Window{0, 200, 300}));
+  EXPECT_THAT(decoder_->windows, ElementsAre(Window{0, 200, 350}));
 }
 
 TEST_F(ShortWindowTest, ADoubtfulLanguageIsHeardInTheWholeWindow) {
@@ -207,14 +212,14 @@ TEST_F(ShortWindowTest, ADoubtfulLanguageIsHeardInTheWholeWindow) {
   decoder_->language_on_short.probs[0].second = 0.6;
   EXPECT_EQ(Run().language, "en");
   EXPECT_THAT(decoder_->windows,
-              ElementsAre(Window{0, 200, 300}, Window{0, 3000, 0}, Window{0, 200, 300}));
+              ElementsAre(Window{0, 200, 350}, Window{0, 3000, 0}, Window{0, 200, 350}));
 }
 
 TEST_F(ShortWindowTest, TheSessionEncodesAnewWhenTheLengthChanges) {
   FakeSession session(HashModel{.seed = 1, .eot_bias = 9}, FakeConfig(true), 5);
   SessionWindowDecoder decoder(session, *tokenizer_);
   const FakeMel mel(200);
-  for (const int64_t positions : {300, 300, 0, 0}) {
+  for (const int64_t positions : {350, 350, 0, 0}) {
     ASSERT_TRUE(decoder.SetWindow(mel, 0, 200, positions, {}).ok());
     EXPECT_EQ(session.encoded_positions, positions);
   }
