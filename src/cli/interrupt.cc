@@ -2,9 +2,11 @@
 
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <mutex>
 
 #include "cli/exit_code.h"
 
@@ -26,6 +28,10 @@ InterruptGuard::InterruptGuard() {
   previous_int_ = std::signal(SIGINT, CountSignal);
   previous_term_ = std::signal(SIGTERM, CountSignal);
   watcher_ = std::jthread([this](std::stop_token done) {
+    // Looks up every 30 ms, but ends at once: a short run must not wait for its watcher.
+    std::mutex mutex;
+    std::condition_variable_any wake;
+    std::unique_lock lock(mutex);
     while (!done.stop_requested()) {
       if (g_signals.load(std::memory_order_relaxed) > 0) {
         std::fputs("\ntessera: stopping; what is done is kept (Ctrl-C again leaves at once)\n",
@@ -33,7 +39,7 @@ InterruptGuard::InterruptGuard() {
         source_.request_stop();
         return;
       }
-      std::this_thread::sleep_for(std::chrono::milliseconds(30));
+      wake.wait_for(lock, done, std::chrono::milliseconds(30), [] { return false; });
     }
   });
 }
