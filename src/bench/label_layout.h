@@ -25,11 +25,14 @@ struct LabelRequest {
 };
 
 // For each label, in order, the nearest free place inside `area`, clear of all circles, of
-// `obstacles` and of the labels before it, and of `lines` too where such a place is near; nothing
-// where there is none.
+// `obstacles` and of the labels before it; where such a place is near, clear of `lines` too, and
+// with a line to its circle that crosses no label and no other circle. Nothing where there is no
+// place.
 std::vector<std::optional<Rect>> PlaceLabels(const std::vector<LabelRequest>& labels,
                                              const Rect& area, std::vector<Rect> obstacles,
-                                             const std::vector<Rect>& lines);
+                                             std::vector<Rect> lines);
+// Whether a label is so far off that a line should lead to its circle.
+bool NeedsLeader(const Rect& place, const LabelRequest& label);
 
 }  // namespace tessera::bench
 

@@ -71,6 +71,14 @@ Status MeasureMachine(const MeasureOptions& options, Report& report) {
     Merge(kernels::MeasureOperations(pool, precision, sampling), false,
           limits.operations[static_cast<size_t>(precision)]);
   }
+  TESSERA_RETURN_IF_ERROR(StopStatus(options));
+  Announce(options, "cache");
+  const uint64_t cache = report.machine.llc_bytes == 0 ? kUnknownCache : report.machine.llc_bytes;
+  TESSERA_ASSIGN_OR_RETURN(
+      const Sampled cache_read,
+      kernels::MeasureRead(pool, std::clamp(cache / 2, kernels::kMinReadBuffer, kLargestBuffer),
+                           sampling));
+  Merge(cache_read, false, limits.cache_read);
   Announce(options, "memory");
   limits.read_buffer_bytes = ReadBufferBytes(report.machine.llc_bytes);
   TESSERA_ASSIGN_OR_RETURN(const Sampled read,

@@ -32,7 +32,9 @@ struct Machine {
 // Of all threads together.
 struct Limits {
   std::array<Sampled, 3> operations;  // a second, by Precision
-  Sampled read;                       // bytes a second
+  Sampled read;                       // bytes a second from memory
+  Sampled cache_read;                 // from the last-level cache; not part of the limits, but it
+                                      // explains what exceeds them
   uint64_t read_buffer_bytes = 0;
   Sampled barrier;  // seconds
   bool complete() const {

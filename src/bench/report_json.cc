@@ -69,6 +69,7 @@ std::string ReportJson(const Report& report) {
               {"int8_operations_per_s", SampledJson(l.operations[2])},
               {"read_bytes_per_s", SampledJson(l.read)},
               {"read_buffer_bytes", l.read_buffer_bytes},
+              {"cache_read_bytes_per_s", SampledJson(l.cache_read)},
               {"barrier_s", SampledJson(l.barrier)}}}};
   json["rates"] = Json::array();
   for (const AudioRate& rate : report.rates) {

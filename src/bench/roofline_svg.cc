@@ -17,7 +17,7 @@ constexpr double kPanelWidth = 600, kPanelHeight = 430, kMargin = 20, kHeader = 
 constexpr double kLeft = 62, kRight = 18, kTop = 46, kBottom = 66;  // around a panel's plot
 constexpr double kLabelHeight = 15, kCharacter = 6.6;  // of 12 px text, on the wide side
 constexpr double kLargestRadius = 30, kSmallestRadius = 3.5;
-constexpr size_t kMaxLabel = 34;
+constexpr size_t kMaxLabel = 34, kMaxFootnote = 88;
 
 constexpr const char* kStyle = R"(<style>
 .rl text{font:12px system-ui,-apple-system,"Segoe UI",sans-serif;fill:#1b1f24}
@@ -58,9 +58,9 @@ std::string Line(double x1, double y1, double x2, double y2, const std::string& 
 }
 
 // Cut between characters.
-std::string Shortened(const std::string& text) {
-  if (text.size() <= kMaxLabel) return text;
-  size_t end = kMaxLabel - 1;
+std::string Cut(const std::string& text, size_t most) {
+  if (text.size() <= most) return text;
+  size_t end = most - 1;
   while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
   return text.substr(0, end) + "…";
 }
@@ -142,7 +142,7 @@ class Panel {
     svg += Points();
     if (!others_.empty()) {
       svg += Text(left_ + kLeft, top_ + kPanelHeight - 12, "class=\"dim\"",
-                  "Not drawn, since they multiply nothing: " + others_);
+                  Cut("Not drawn, since they multiply nothing: " + others_, kMaxFootnote));
     }
     return svg;
   }
@@ -219,9 +219,17 @@ class Panel {
     const double bandwidth = limits_.read.best;
     const double top = Top();
     const double x_low = std::pow(10.0, x_.low);
-    const double begin = std::max(x_low, std::pow(10.0, y_.low) / bandwidth);
-    const double end = top / bandwidth;
-    const double x1 = x_.At(begin), y1 = y_.At(begin * bandwidth), x2 = x_.At(end), y2 = y_.At(top);
+    const double y_low = std::pow(10.0, y_.low);
+    // From the lower or the left edge to where the fastest precision is the limit.
+    const auto slope = [&](double bytes_per_second) {
+      const double begin = std::max(x_low, y_low / bytes_per_second), end = top / bytes_per_second;
+      return std::array{x_.At(begin), y_.At(begin * bytes_per_second), x_.At(end), y_.At(top)};
+    };
+    if (const double cache = limits_.cache_read.best; cache > bandwidth && top / cache > x_low) {
+      const auto [x1, y1, x2, y2] = slope(cache);
+      svg += Line(x1, y1, x2, y2, "lead", "stroke-dasharray=\"6 4\"");
+    }
+    const auto [x1, y1, x2, y2] = slope(bandwidth);
     svg += Line(x1, y1, x2, y2, "mem");
     for (double t = 0; t < 1; t += 0.01) {
       const double x = x1 + (x2 - x1) * t, y = y1 + (y2 - y1) * t;
@@ -311,7 +319,7 @@ class Panel {
       svg += "<circle class=\"c" + css + "\" cx=\"" + Number(x) + "\" cy=\"" + Number(y) +
              "\" r=\"" + Number(radius) + "\"/>\n";
       obstacles_.push_back({x - 6, ideal - 3, x + 6, ideal + 3});
-      labels.push_back(Shortened(p.kind->name) + " " + Percent(p.kind->work.Share()));
+      labels.push_back(Cut(p.kind->name, kMaxLabel) + " " + Percent(p.kind->work.Share()));
       requests.push_back({x, y, radius, TextWidth(labels.back()), kLabelHeight});
     }
     const auto places = PlaceLabels(requests, area_, obstacles_, lines_);
@@ -322,7 +330,7 @@ class Panel {
       // From the label's nearest point to the circle, when they are apart.
       const double nx = std::clamp(c.x, r.left, r.right), ny = std::clamp(c.y, r.top, r.bottom);
       const double distance = std::hypot(nx - c.x, ny - c.y);
-      if (distance > c.radius + 9)
+      if (NeedsLeader(r, c))
         svg += Line(nx, ny, c.x + (nx - c.x) * c.radius / distance,
                     c.y + (ny - c.y) * c.radius / distance, "lead");
       // Centred: the estimated width is on the wide side.
@@ -386,9 +394,11 @@ std::string DrawRoofline(const Report& report) {
               "A circle is a kind of step: its area is its share of the time, its colour the "
               "precision that most of its work is in. The dash above it is the speed that the "
               "limits allow it;");
-  svg += Text(kMargin + kLeft, 77, "class=\"dim\"",
-              "the percentage is how much of that it reaches. Above 100 %: the data came from the "
-              "cache, not from memory.");
+  svg +=
+      Text(kMargin + kLeft, 77, "class=\"dim\"",
+           "the percentage is how much of that it reaches. Above 100 %: data came from the cache "
+           "(dashed slope, " +
+               Digits(report.limits.cache_read.best / 1e9) + " GB/s), not from memory.");
   for (size_t i = 0; i < panels.size(); ++i) {
     Panel panel(report.limits, *panels[i].first, *panels[i].second,
                 kMargin + static_cast<double>(i % 2) * kPanelWidth,

@@ -67,15 +67,16 @@ std::string MachineLine(const Machine& machine) {
 
 Table LimitsTable(const Report& report) {
   const Limits& l = report.limits;
-  Table table{
-      .title = "Limits of this machine",
-      .header = {"", "f32 GFLOP/s", "bf16 GFLOP/s", "int8 GOP/s", "memory GB/s", "barrier us"},
-      .rows = {}};
+  Table table{.title = "Limits of this machine",
+              .header = {"", "f32 GFLOP/s", "bf16 GFLOP/s", "int8 GOP/s", "memory GB/s",
+                         "cache GB/s", "barrier us"},
+              .rows = {}};
   for (const bool best : {true, false}) {
     const auto of = [&](const Sampled& s) { return best ? s.best : s.median; };
     table.rows.push_back({best ? "best" : "median", Digits(of(l.operations[0]) / 1e9),
                           Digits(of(l.operations[1]) / 1e9), Digits(of(l.operations[2]) / 1e9),
-                          Digits(of(l.read) / 1e9), Digits(of(l.barrier) * 1e6)});
+                          Digits(of(l.read) / 1e9), Digits(of(l.cache_read) / 1e9),
+                          Digits(of(l.barrier) * 1e6)});
   }
   return table;
 }
@@ -83,9 +84,10 @@ Table LimitsTable(const Report& report) {
 Table SummaryTable(const Report& report, const ModelReport& model) {
   const auto p = static_cast<size_t>(model.precision);
   const std::string precision(kernels::PrecisionName(model.precision));
-  Table table{.title = model.name + ", " + precision,
-              .header = {"", "time", "speed", "bound by", "of its limit", "as if all " + precision},
-              .rows = {}};
+  Table table{
+      .title = model.name + ", " + precision,
+      .header = {"", "time", "speed", "bound by", "of its limit", "of " + precision + " limit"},
+      .rows = {}};
   for (const Stage& stage : model.stages) {
     const double best = stage.seconds.best;
     const std::string speed = stage.rows > 0 ? Digits(stage.rows / best) + " tokens/s"

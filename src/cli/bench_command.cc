@@ -72,6 +72,7 @@ class BenchRun {
     // Whoever was busy at the start may not be at the end.
     if (measured.ok() && !path.empty()) measured = bench::MeasureMachine(measure_, report_);
     bench::ApplyLimits(report_);
+    NoteNoise();
     progress_.Clear();
     report_.interrupted = interrupt_.interrupted();
     if (!measured.ok() && measured.code() != StatusCode::kCancelled) return Fail(measured);
@@ -85,6 +86,17 @@ class BenchRun {
   }
 
  private:
+  // The best of short samples finds a quiet moment where a long run cannot.
+  void NoteNoise() {
+    constexpr double kQuiet = 0.85;
+    for (const kernels::Sampled& s : report_.limits.operations) {
+      if (s.samples == 0 || s.median >= kQuiet * s.best) continue;
+      report_.notes.emplace_back(
+          "Other programs were using the cores: shares are lower than on a quiet machine.");
+      return;
+    }
+  }
+
   int Fail(const Status& status) {
     progress_.Clear();
     PrintError(status.message());

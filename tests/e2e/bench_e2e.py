@@ -28,7 +28,7 @@ report = json.loads(result.stdout)
 h.check("of the forced instruction set", report["machine"]["isa"] == "scalar" and report["machine"]["threads"] == 1, result.stdout)
 h.check("limits are figures", all(report["limits"][k]["best"] > 0 for k in report["limits"] if k != "read_buffer_bytes"),
         result.stdout)
-h.check("no model, no stage", report["models"] == [] and len(report["notes"]) == 2, result.stdout)
+h.check("no model, no stage", report["models"] == [] and len(report["notes"]) >= 2, result.stdout)
 
 h.model("whisper-base")
 page, drawing = h.dir / "bench.html", h.dir / "bench.svg"

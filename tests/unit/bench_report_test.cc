@@ -22,6 +22,7 @@ Report Sample() {
   report.machine = {.cpu = "A <CPU> & \"more\"", .isa = "avx2", .threads = 2, .llc_bytes = 1 << 20};
   report.limits.operations = {Sampled{100, 90, 5}, Sampled{200, 180, 5}, Sampled{400, 300, 5}};
   report.limits.read = {10, 9, 5};
+  report.limits.cache_read = {50, 40, 5};
   report.limits.barrier = {1e-6, 2e-6, 5};
   ModelReport model{.name = "model\x01\xff<x>", .precision = Precision::kInt8};
   Stage stage{.id = "encoder", .title = "encoder, 30 s window", .audio_seconds = 30};
@@ -103,7 +104,7 @@ TEST(BenchReport, JsonHasTheKeysThatArePromised) {
   EXPECT_EQ(Keys(json["machine"]), (V{"cpu", "isa", "threads", "last_level_cache_bytes"}));
   EXPECT_EQ(Keys(json["limits"]),
             (V{"f32_operations_per_s", "bf16_operations_per_s", "int8_operations_per_s",
-               "read_bytes_per_s", "read_buffer_bytes", "barrier_s"}));
+               "read_bytes_per_s", "read_buffer_bytes", "cache_read_bytes_per_s", "barrier_s"}));
   EXPECT_EQ(Keys(json["rates"][0]), (V{"name", "threads", "audio_s", "seconds", "x_real_time"}));
   const auto& model = json["models"][0];
   EXPECT_EQ(Keys(model), (V{"name", "precision", "stages", "load_s", "end_to_end"}));
