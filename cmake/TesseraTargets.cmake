@@ -107,7 +107,8 @@ function(tessera_tests)
         target_compile_definitions(${_exe} PRIVATE TESSERA_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
           TESSERA_BINARY_DIR="${CMAKE_BINARY_DIR}")
         add_dependencies(tessera_all_tests ${_exe})
-        gtest_discover_tests(${_exe} PROPERTIES LABELS ${_speed} DISCOVERY_TIMEOUT 120 DISCOVERY_MODE PRE_TEST)
+        # Packed weights of another build would hide what this one packs.
+        gtest_discover_tests(${_exe} PROPERTIES LABELS ${_speed} ENVIRONMENT TESSERA_NO_CACHE=1 DISCOVERY_TIMEOUT 120 DISCOVERY_MODE PRE_TEST)
       endif()
     endforeach()
   endforeach()

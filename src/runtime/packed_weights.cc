@@ -19,12 +19,6 @@ constexpr int64_t kSecond = 1000000000;
 constexpr int64_t kYoung = 2 * kSecond;         // FAT keeps times to two seconds
 constexpr int64_t kForgotten = 3600 * kSecond;  // a temporary file whose writer must be dead
 
-int64_t Now() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
-
 // The same text for every way to write a path.
 std::string Canonical(const std::string& path) {
   std::error_code error;
@@ -53,6 +47,12 @@ std::string Hex(uint64_t value) {
 
 }  // namespace
 
+int64_t NowNs() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
 Result<std::string> PackedWeightsFolder() {
   TESSERA_ASSIGN_OR_RETURN(const std::string cache, CacheFolder());
   return JoinPath(cache, "packed");
@@ -64,13 +64,14 @@ bool PackedWeightsEnabled() {
 }
 
 std::optional<CompileCacheKey> PackedWeightsKey(
-    std::span<const std::shared_ptr<const MappedFile>> files, std::string_view variant) {
+    std::span<const std::shared_ptr<const MappedFile>> files, std::string_view variant,
+    int64_t now_ns) {
   const Result<std::string> folder = PackedWeightsFolder();
   if (files.empty() || !PackedWeightsEnabled() || !folder.ok()) return std::nullopt;
   std::string paths, stamps;
   for (const auto& file : files) {
     const FileStamp& stamp = file->stamp();
-    if (Now() - std::max(stamp.modified_ns, stamp.changed_ns) < kYoung) {
+    if (now_ns - std::max(stamp.modified_ns, stamp.changed_ns) < kYoung) {
       DebugLog(file->path() + " is too new for its packed weights to be kept");
       return std::nullopt;
     }
@@ -133,7 +134,7 @@ void TrimPackedWeights(const std::string& folder, uint64_t max_bytes) {
       if (!name.starts_with(".") || !name.ends_with(".tmp")) continue;
       const std::string path = JoinPath(folder, name);
       const auto file = MappedFile::Open(path);
-      if (file.ok() && Now() - (*file)->stamp().changed_ns > kForgotten)
+      if (file.ok() && NowNs() - (*file)->stamp().changed_ns > kForgotten)
         remove(path, "its writer is gone");
     }
   }

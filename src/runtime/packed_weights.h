@@ -30,9 +30,11 @@ bool PackedWeightsEnabled();
 
 // The key for the weights in `files`, opened from their paths. `variant` tells apart what is made
 // of them: provider and precision. Nothing when they must not be cached (turned off, too young, no
-// folder).
+// folder). `now_ns`: the time since 1970 by which they are young; tests give their own.
+int64_t NowNs();
 std::optional<CompileCacheKey> PackedWeightsKey(
-    std::span<const std::shared_ptr<const MappedFile>> files, std::string_view variant);
+    std::span<const std::shared_ptr<const MappedFile>> files, std::string_view variant,
+    int64_t now_ns = NowNs());
 
 // CompileCache::Commit, and after a write the policy: files of models that are gone, remains of
 // writers that died and, above kMaxPackedBytes, the oldest files are removed. Failures go to the

@@ -45,6 +45,9 @@ TEST_P(MiscTest, ConvolutionAsLinear) {
     const std::vector<float> x = RandomFloats(c.length * c.in, 2);
     const Tensor repacked = *RepackConv1dWeight(ViewOf(weight, {c.out, c.in, c.kernel}));
     const PackedLinear packed = *PackLinear({repacked.ViewOf(), {}}, Precision::kF32);
+    const PackedLinear direct =
+        *PackLinear({ViewOf(weight, {c.out, c.in, c.kernel}), {}}, Precision::kF32);
+    EXPECT_TRUE(std::ranges::equal(direct.bytes, packed.bytes));
     const int64_t frames = Conv1dOutputLength(c.length, c.kernel, c.stride, c.padding);
     const int64_t k = c.kernel * c.in;
     std::vector<float> windows(frames * k, 9.0f), out(frames * c.out);
