@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "pipelines/encoder_length.h"
 #include "pipelines/window_segments.h"
 
 namespace tessera {
@@ -90,13 +91,25 @@ void BatchScheduler::Admit() {
     Job job;
     job.window = std::move(*window);
     job.place = TakeLowest(free_places_, 1).front();
-    encoders_->Push({.id = job.window.id,
-                     .place = job.place,
-                     .mel = job.window.mel,
-                     .begin = job.window.begin,
-                     .num_frames = job.window.num_frames});
+    job.positions = options_.FirstPositions(session_.config(), job.window.num_frames);
+    Encode(job);
     jobs_.push_back(std::move(job));
   }
+}
+
+void BatchScheduler::Encode(const Job& job) {
+  encoders_->Push({.id = job.window.id,
+                   .place = job.place,
+                   .mel = job.window.mel,
+                   .begin = job.window.begin,
+                   .num_frames = job.window.num_frames,
+                   .positions = job.positions});
+}
+
+void BatchScheduler::EncodeWhole(Job& job) {
+  job.positions = 0;
+  job.encoded = false;
+  Encode(job);
 }
 
 Status BatchScheduler::Collect() {
@@ -200,8 +213,12 @@ Status BatchScheduler::Step(std::stop_token stop) {
 Result<bool> BatchScheduler::Consume(Job& job, const View& logits) {
   if (job.detecting) {
     LanguageDetection detection = LanguageFromLogits(tokenizer_, logits.Span<float>());
-    job.window.language = detection.language;
     Release(job);
+    if (job.positions > 0 && NeedsWholeWindow(detection)) {
+      EncodeWhole(job);
+      return false;
+    }
+    job.window.language = detection.language;
     client_.OnLanguage(job.window.id, std::move(detection));
     return false;
   }
@@ -209,7 +226,14 @@ Result<bool> BatchScheduler::Consume(Job& job, const View& logits) {
   if (!job.task->done()) return false;
   DecodingResult result = job.task->result();
   Release(job);
-  if (NeedsFallback(result, options_.options()) && job.attempt + 1 < options_.num_attempts()) {
+  const bool fallback = NeedsFallback(result, options_.options());
+  if (job.positions > 0 &&
+      (fallback || NeedsWholeWindow(result, !options_.options().without_timestamps,
+                                    job.window.num_frames, tokenizer_, session_.config()))) {
+    EncodeWhole(job);
+    return false;
+  }
+  if (fallback && job.attempt + 1 < options_.num_attempts()) {
     ++job.attempt;
     return false;
   }

@@ -7,7 +7,8 @@
 // again at the next temperature while the others go on; where that needs more decoder rows than the
 // first attempt (best-of groups), it waits until they are free, and no other window begins before.
 // What a window's result is does not depend on its company: rows do not influence each other, and
-// random numbers are keyed by window and attempt.
+// random numbers are keyed by window and attempt. Windows of little content are encoded shortened,
+// and as a whole where that leaves a doubt (encoder_length.h).
 #ifndef TESSERA_PIPELINES_BATCH_SCHEDULER_H_
 #define TESSERA_PIPELINES_BATCH_SCHEDULER_H_
 
@@ -76,6 +77,7 @@ class BatchScheduler {
   struct Job {
     BatchWindow window;
     int place = 0;
+    int64_t positions = 0;  // of its encoding; 0: the whole window
     int attempt = 0;
     std::vector<int> rows;
     bool encoded = false;
@@ -88,6 +90,9 @@ class BatchScheduler {
 
   // New windows go to the encoders while there is place.
   void Admit();
+  void Encode(const Job& job);
+  // Encodes the whole window of a job that the shortened one leaves in doubt.
+  void EncodeWhole(Job& job);
   // Windows that are encoded become ready to begin.
   Status Collect();
   // Begins jobs for which there are rows, those of further attempts first.

@@ -56,7 +56,8 @@ void EncodeQueue::RunOne() {
   const bool alone = helpers_.empty() || (running_ == 0 && waiting_.empty());
   ++running_;
   lock.unlock();
-  EncodedWindow encoded = Run(task, {.encoder = 0, .alone = alone}, mel_);
+  EncodedWindow encoded =
+      Run(task, {.encoder = 0, .alone = alone, .positions = task.positions}, mel_);
   lock.lock();
   --running_;
   ready_.push_back(std::move(encoded));
@@ -81,7 +82,8 @@ void EncodeQueue::HelperLoop(int encoder) {
     waiting_.erase(next);
     ++running_;
     lock.unlock();
-    EncodedWindow encoded = Run(task, {.encoder = encoder, .alone = false}, mel);
+    EncodedWindow encoded =
+        Run(task, {.encoder = encoder, .alone = false, .positions = task.positions}, mel);
     lock.lock();
     --running_;
     ready_.push_back(std::move(encoded));

@@ -26,6 +26,7 @@ struct EncodeTask {
   std::shared_ptr<const MelSource> mel;
   int64_t begin = 0;       // first mel frame
   int64_t num_frames = 0;  // 1..3000
+  int64_t positions = 0;   // as in EncodeOptions
 };
 struct EncodedWindow {
   int64_t id = 0;

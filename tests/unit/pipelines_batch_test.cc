@@ -13,6 +13,7 @@
 namespace tessera {
 namespace {
 
+using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -24,8 +25,9 @@ constexpr int kGerman = 50261;
 int At(double seconds) { return 50364 + static_cast<int>(std::lround(seconds * 50)); }
 
 struct Script {
-  std::vector<int> tokens;  // then end-of-text
-  float height = 20;        // of the script's token over the others: its certainty
+  std::vector<int> tokens;     // then end-of-text
+  float height = 20;           // of the script's token over the others: its certainty
+  float height_if_short = 20;  // on a shortened window
 };
 
 // Of recording `recording`, the window that begins with mel frame `begin`, decoded for the
@@ -46,12 +48,15 @@ class ScriptedSession : public WhisperSession {
   int max_windows() const override { return static_cast<int>(places_.size()); }
   int max_rows() const override { return static_cast<int>(rows_.size()); }
   int num_encoders() const override { return num_encoders_; }
-  Status Encode(const View& mel, int window, const EncodeOptions&, std::stop_token) override {
+  Status Encode(const View& mel, int window, const EncodeOptions& options,
+                std::stop_token) override {
     const float* values = static_cast<const float*>(mel.data);
+    const int recording = static_cast<int>(values[0]);
     places_.at(static_cast<size_t>(window)) = {
-        static_cast<int>(values[0]), static_cast<int64_t>(values[1]), {}};
+        recording, static_cast<int64_t>(values[1]), options.positions > 0, {}};
     const std::lock_guard<std::mutex> lock(mutex_);
     ++num_encodes;
+    positions[recording].push_back(options.positions);
     if (on_encode) on_encode();
     return OkStatus();
   }
@@ -83,7 +88,7 @@ class ScriptedSession : public WhisperSession {
       const auto sot = std::find(row.history.begin(), row.history.end(), 50258);
       const auto length = row.history.end() - sot;
       if (length == 1) {  // start-of-transcript: which language
-        logits[kGerman] = 20;
+        logits[kGerman] = place.is_short ? language_height_if_short : 20;
       } else {
         if (row.attempt < 0) {
           row.attempt = place.num_attempts++;
@@ -92,7 +97,7 @@ class ScriptedSession : public WhisperSession {
         const Script script = script_(place.recording, place.begin, row.attempt);
         const size_t step = static_cast<size_t>(length) - 3;
         logits[step < script.tokens.size() ? static_cast<size_t>(script.tokens[step]) : kEot] =
-            script.height;
+            place.is_short ? script.height_if_short : script.height;
       }
       logits_.insert(logits_.end(), logits.begin(), logits.end());
     }
@@ -103,6 +108,8 @@ class ScriptedSession : public WhisperSession {
 
   size_t most_windows = 0;  // in one step
   int num_encodes = 0;
+  std::map<int, std::vector<int64_t>> positions;  // encoded, of each recording
+  float language_height_if_short = 20;
   bool fail_decode = false;
   std::function<void()> on_encode;
   std::vector<std::vector<int>> prompts;  // what came before start-of-transcript, first attempts
@@ -111,6 +118,7 @@ class ScriptedSession : public WhisperSession {
   struct Place {
     int recording = 0;
     int64_t begin = 0;
+    bool is_short = false;
     int num_attempts = 0;
   };
   struct Row {
@@ -194,6 +202,7 @@ class BatchTest : public testing::Test {
     session_.emplace(batch_size, BatchScheduler::SessionOptions(*options, batch_size, 1).max_rows,
                      num_encoders, std::move(script));
     session_->fail_decode = fail_decode_;
+    session_->language_height_if_short = language_height_if_short_;
     session_->on_encode = on_encode_;
     transcripts_.clear();
     transcripts_.resize(recordings.size());
@@ -253,6 +262,7 @@ class BatchTest : public testing::Test {
   int hello_ = 0;
   std::stop_source stop_;
   bool fail_decode_ = false;
+  float language_height_if_short_ = 20;
   std::function<void()> on_encode_;
   std::optional<ScriptedSession> session_;
   std::vector<std::optional<Result<Transcript>>> transcripts_;
@@ -332,6 +342,67 @@ TEST_F(BatchTest, TheResultDoesNotDependOnTheCompany) {
         EXPECT_EQ(Of(i), alone[i]) << batch_size << " windows, " << encoders << " encoders";
     }
   }
+}
+
+TEST_F(BatchTest, ShortWindowsInDoubtAreHadAgainAsAWhole) {
+  options_.exact = false;
+  options_.temperatures = {0.0, 1.0};
+  options_.sample_len = 10;
+  const std::vector<TestRecording> files = {{10}, {12}, {9}, {19}};
+  const auto script = [&](int recording, int64_t begin, int) {
+    Script script{Line(begin, files[static_cast<size_t>(recording)].seconds - 0.2)};
+    if (recording == 1) script.height_if_short = 9.2f;  // an average log-probability of -0.75
+    if (recording == 2) script.height = script.height_if_short = 4;  // goes up the temperatures
+    return script;
+  };
+  for (const int encoders : {1, 2}) {
+    ASSERT_TRUE(Run(files, script, 4, encoders).ok());
+    EXPECT_THAT(session_->positions[0], ElementsAre(750));
+    EXPECT_THAT(session_->positions[1], ElementsAre(850, 0));
+    ASSERT_GE(session_->positions[2].size(), 2u);  // what was sampled may leave a rest
+    EXPECT_EQ(session_->positions[2][0], 700);
+    EXPECT_EQ(session_->positions[2][1], 0);
+    EXPECT_THAT(session_->positions[3], ElementsAre(0));  // would save too little
+    EXPECT_THAT(Texts(1), ElementsAre(" hello 0"));
+    EXPECT_GT(Of(1).segments[0].avg_logprob, -0.1);  // of the whole window
+    EXPECT_EQ(Of(1).segments[0].temperature, 0.0);
+    ASSERT_FALSE(Of(2).segments.empty());
+    EXPECT_EQ(Of(2).segments[0].temperature, 1.0);
+  }
+  options_.exact = true;
+  ASSERT_TRUE(Run(files, script).ok());
+  for (const auto& [recording, positions] : session_->positions) {
+    EXPECT_THAT(positions, Each(0)) << recording;
+  }
+}
+
+TEST_F(BatchTest, EveryEncoderShortens) {
+  options_.exact = false;
+  options_.temperatures = {0.0};
+  options_.logprob_threshold = -0.02;  // stricter than what a short window is asked for otherwise
+  const auto script = [&](int recording, int64_t begin, int) {
+    Script script{Line(begin, 9.8)};
+    if (recording == 5) script.height_if_short = 12;
+    return script;
+  };
+  ASSERT_TRUE(Run(std::vector<TestRecording>(24, TestRecording{10}), script, 8, 4).ok());
+  for (const auto& [recording, positions] : session_->positions) {
+    if (recording == 5) {
+      EXPECT_THAT(positions, ElementsAre(750, 0));
+    } else {
+      EXPECT_THAT(positions, ElementsAre(750)) << recording;
+    }
+  }
+}
+
+TEST_F(BatchTest, ADoubtfulLanguageIsHeardInTheWholeWindow) {
+  options_.exact = false;
+  options_.language.clear();
+  language_height_if_short_ = 3;  // of 99 languages: a probability of 0.17
+  ASSERT_TRUE(Run({{10}}, [&](int, int64_t begin, int) { return Script{Line(begin, 9.8)}; }).ok());
+  EXPECT_THAT(session_->positions[0], ElementsAre(750, 0));
+  EXPECT_THAT(languages_, ElementsAre("0de"));
+  EXPECT_EQ(Texts(0).size(), 1u);
 }
 
 TEST_F(BatchTest, WhatATextLeavesOutIsDecodedAgain) {
