@@ -6,7 +6,7 @@
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
 
-#include <type_traits>
+#include <utility>
 
 #include "kernels/machine_limits_loops.h"
 #if TESSERA_SIMD_TARGET
@@ -22,20 +22,39 @@ namespace HWY_NAMESPACE {
 // ARM cores), and with the operands no more than there are registers.
 constexpr int kSums = HWY_TARGET == HWY_AVX2 ? 10 : 24;
 
-// Integer products are made by several instructions on some targets; the first ones must not be
-// shared between sums or taken out of the loop.
+// From here on the compiler knows nothing of the operand's value. Else it would notice that all
+// sums are the same, and compute one; or take the first part of a product out of the loop.
 #if HWY_ARCH_X86
 #define TESSERA_VECTOR_REGISTER "+v"
 #else
 #define TESSERA_VECTOR_REGISTER "+w"
 #endif
-HWY_INLINE void Opaque(VI& v) { asm volatile("" : TESSERA_VECTOR_REGISTER(v.raw)); }
+template <class V>
+HWY_INLINE void Opaque(V& v) {
+  VI bits = hn::BitCast(DI(), v);
+  asm volatile("" : TESSERA_VECTOR_REGISTER(bits.raw));
+  v = hn::BitCast(hn::DFromV<V>(), bits);
+}
 #if HWY_TARGET == HWY_AVX2
 HWY_INLINE void Opaque(__m256i& v) { asm volatile("" : TESSERA_VECTOR_REGISTER(v)); }
 #endif
+#if !HWY_NATIVE_DOT_BF16
+HWY_INLINE void Opaque(Bf16Ops::Pair& pair) {
+  Opaque(pair.even);
+  Opaque(pair.odd);
+}
+#endif
 
 template <class Ops>
-HWY_NOINLINE void MultiplyAdds(int64_t steps) {
+HWY_INLINE void StepOne(typename Ops::Acc& sum, decltype(Ops::Broadcast(nullptr))& a,
+                        const typename Ops::Weight& w) {
+  Opaque(a);
+  sum = Ops::Step(sum, a, w);
+}
+
+// Every index is a constant, not a loop's: g++ then keeps the sums in registers too.
+template <class Ops, size_t... kIndex>
+HWY_INLINE void MultiplyAddAll(int64_t steps, std::index_sequence<kIndex...>) {
   using D = typename Ops::D;
   // 0x3c3c is a small bf16, 0x3c3c3c3c a small f32, 0x3c an ordinary int8: sums stay finite.
   alignas(64) uint8_t operands[64];
@@ -43,18 +62,18 @@ HWY_NOINLINE void MultiplyAdds(int64_t steps) {
   auto a = Ops::Broadcast(operands);
   const auto w = Ops::Load(operands);
   typename Ops::Acc sums[kSums];
-  for (auto& sum : sums) sum = hn::Zero(D());
-  for (int64_t s = 0; s < steps; ++s) {
-    for (auto& sum : sums) {
-      if constexpr (std::is_same_v<Ops, Int8Ops>) Opaque(a);
-      sum = Ops::Step(sum, a, w);
-    }
-  }
-  auto total = sums[0];
-  for (int i = 1; i < kSums; ++i) total = hn::Add(total, sums[i]);
+  ((sums[kIndex] = hn::Zero(D())), ...);
+  for (int64_t s = 0; s < steps; ++s) (StepOne<Ops>(sums[kIndex], a, w), ...);
+  auto total = hn::Zero(D());
+  ((total = hn::Add(total, sums[kIndex])), ...);
   hn::TFromD<D> out[kLanes];
   hn::StoreU(total, D(), out);
   hwy::PreventElision(out[0]);
+}
+
+template <class Ops>
+HWY_NOINLINE void MultiplyAdds(int64_t steps) {
+  MultiplyAddAll<Ops>(steps, std::make_index_sequence<kSums>());
 }
 
 // Multiply-adds in one Step of a vector: one an f32 lane, two bf16, four int8.
