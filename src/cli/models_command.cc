@@ -10,6 +10,7 @@
 #include "cli/progress.h"
 #include "models/whisper/stages.h"
 #include "runtime/model_store.h"
+#include "runtime/packed_weights.h"
 
 namespace tessera::cli {
 namespace {
@@ -123,6 +124,35 @@ int Verify(std::vector<std::string> names) {
   return code;
 }
 
+// What packing the weights of used models has left on the disk (runtime/packed_weights.h).
+int Cache(bool clear, bool json) {
+  const Result<std::string> folder = PackedWeightsFolder();
+  if (!folder.ok()) return Report(folder.status());
+  if (clear) {
+    const Result<uint64_t> bytes = ClearPackedWeights(*folder);
+    if (!bytes.ok()) return Report(bytes.status());
+    std::fprintf(stderr, "tessera: %s removed from %s\n", Megabytes(*bytes).c_str(),
+                 folder->c_str());
+    return kExitOk;
+  }
+  const Result<std::vector<PackedWeightsInfo>> files = ListPackedWeights(*folder);
+  if (!files.ok()) return Report(files.status());
+  if (json) {
+    using Json = nlohmann::ordered_json;
+    Json list = Json::array();
+    for (const PackedWeightsInfo& f : *files)
+      list.push_back({{"path", f.path}, {"bytes", f.bytes}, {"model", f.source}});
+    std::puts(Json{{"folder", *folder}, {"files", std::move(list)}}
+                  .dump(2, ' ', false, Json::error_handler_t::replace)
+                  .c_str());
+    return kExitOk;
+  }
+  for (const PackedWeightsInfo& f : *files)
+    std::printf("%8s  %s  of %s\n", Megabytes(f.bytes).c_str(), f.path.c_str(),
+                f.source.empty() ? "another version or damaged" : f.source.c_str());
+  return kExitOk;
+}
+
 }  // namespace
 
 int RunModelsCommand(const std::vector<std::string>& arguments) {
@@ -150,6 +180,11 @@ int RunModelsCommand(const std::vector<std::string>& arguments) {
   CLI::App* verify =
       app.add_subcommand("verify", "read every file and compare it with models.lock");
   verify->add_option("NAME", names, "as in the list; none: all that are installed");
+
+  CLI::App* cache = app.add_subcommand(
+      "cache", "weights packed for this machine, kept so that a model starts at once");
+  cache->add_flag("--json", json, "one JSON object");
+  const CLI::App* clear = cache->add_subcommand("clear", "remove them; the next start packs again");
 
   const auto add_stage = [](CLI::App* command, std::string& stage, bool all) {
     std::vector<std::string> stages(kWhisperStages.begin(), kWhisperStages.end());
@@ -186,6 +221,7 @@ int RunModelsCommand(const std::vector<std::string>& arguments) {
   if (list->parsed()) return List(json);
   if (pull->parsed()) return Pull(name, from, force, quiet);
   if (path->parsed()) return Path(name);
+  if (cache->parsed()) return Cache(clear->parsed(), json);
   if (export_onnx->parsed()) return ExportModel(exported);
   if (graph->parsed()) return ShowGraph(shown);
   return Verify(std::move(names));
