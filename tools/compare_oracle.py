@@ -5,7 +5,7 @@ usage: compare_oracle.py [--suite b1 [b5 ...]] [--tessera build/release/tessera 
   --suite    b1 greedy, b5 beam 5 and best of 5; b1w, b5w the same with word timestamps. One oracle JSON per recording:
              ORACLE/NAME.SUITE.json, the `result` of openai-whisper's transcribe().
   --tessera  runs the program over all recordings that have an oracle (files of equal stem in separate calls, because the JSON
-             writer names its output by stem)
+             writer names its output by stem), with --mode sequential and --exact unless --flags says otherwise
   --ours     a folder of JSON outputs instead: NAME.SUITE.json, NAME.json or STEM.json, where NAME has the extension
   --out      keeps our JSON files, report.json and differences.txt there
 
@@ -51,6 +51,12 @@ def find_recordings(data, names):
     return found
 
 
+def as_openai(flags):
+    """openai-whisper's own way, whatever the defaults are, unless the flags ask for another."""
+    own = [("--mode", "sequential"), ("--exact", "True")]
+    return [word for flag in own if flag[0] not in flags for word in flag] + flags
+
+
 def run_tessera(args, suite, recordings, folder):
     """Fills `folder` with NAME.SUITE.json; returns the seconds it took and what the program said about failures."""
     by_stem = collections.defaultdict(list)
@@ -61,7 +67,7 @@ def run_tessera(args, suite, recordings, folder):
     for names in rounds:
         with tempfile.TemporaryDirectory() as out:
             command = [args.tessera, "transcribe", "--output_format", "json", "--output_dir", out, "--model", args.model,
-                       "--device", "cpu", "--precision", args.precision, "--quiet", *SUITES[suite], *args.flags,
+                       "--device", "cpu", "--precision", args.precision, "--quiet", *SUITES[suite], *as_openai(args.flags),
                        *(str(recordings[n]) for n in names)]
             start = time.monotonic()
             done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)

@@ -22,6 +22,7 @@ TEST(CApiTest, DefaultsAreThoseOfOpenAiWhisper) {
   EXPECT_EQ(options.max_initial_timestamp, 1.0);
   EXPECT_LT(options.length_penalty, 0);
   EXPECT_EQ(options.language, nullptr);
+  EXPECT_LT(options.exact, 0);
   tessera_transcribe_options_init(nullptr);
   tessera_model_options_init(nullptr);
 }

@@ -104,6 +104,64 @@ TEST_F(TranscribeApiTest, SamplesAndPcmWork) {
   EXPECT_EQ(*from_pcm, *from_samples);
 }
 
+// A short recording is encoded shortened unless that is switched off; f32 stands for
+// openai-whisper's text and is exact by itself.
+TEST_F(TranscribeApiTest, ExactMeansWholeWindows) {
+  ModelOptions options;
+  options.precision = Precision::kInt8;
+  options.model = model_name_;
+  Result<Transcriber> int8 = Transcriber::Create(options);
+  ASSERT_TRUE(int8.ok()) << int8.status().ToString();
+  const auto run = [&](Transcriber& transcriber, std::optional<bool> exact) {
+    TranscribeOptions transcribe;
+    transcribe.language = "en";
+    transcribe.clip_timestamps = {8.2, 10.4};
+    transcribe.exact = exact;
+    Result<Transcript> transcript = transcriber.TranscribeFile(recording_, transcribe);
+    EXPECT_TRUE(transcript.ok()) << transcript.status().ToString();
+    return std::move(transcript).value();
+  };
+  const Transcript whole = run(*transcriber_, true);
+  EXPECT_THAT(whole.text, HasSubstr("what you can do for your country"));
+  EXPECT_EQ(run(*transcriber_, std::nullopt), whole);
+  const Transcript shortened = run(*transcriber_, false);
+  EXPECT_EQ(shortened.text, whole.text);
+  EXPECT_NE(shortened.segments.at(0).avg_logprob, whole.segments.at(0).avg_logprob);
+
+  const Transcript whole8 = run(*int8, true);
+  const Transcript shortened8 = run(*int8, std::nullopt);
+  EXPECT_EQ(shortened8.text, whole8.text);
+  EXPECT_NE(shortened8, whole8);
+  EXPECT_EQ(run(*int8, false), shortened8);
+}
+
+TEST_F(TranscribeApiTest, ExactThroughC) {
+  tessera_model_options model;
+  tessera_model_options_init(&model);
+  model.model = model_name_.c_str();
+  model.precision = TESSERA_PRECISION_INT8;
+  tessera_transcriber* transcriber = nullptr;
+  ASSERT_EQ(tessera_transcriber_create(&model, &transcriber), TESSERA_OK) << tessera_last_error();
+  const auto confidence = [&](int32_t exact) {
+    const double clip[] = {8.2, 10.4};
+    tessera_transcribe_options options;
+    tessera_transcribe_options_init(&options);
+    options.language = "en";
+    options.clip_timestamps = clip;
+    options.num_clip_timestamps = 2;
+    options.exact = exact;
+    tessera_transcript* transcript = nullptr;
+    EXPECT_EQ(tessera_transcribe_file(transcriber, recording_.c_str(), &options, &transcript),
+              TESSERA_OK);
+    const double result = tessera_transcript_segment(transcript, 0)->avg_logprob;
+    tessera_transcript_free(transcript);
+    return result;
+  };
+  EXPECT_EQ(confidence(-1), confidence(0));
+  EXPECT_NE(confidence(-1), confidence(1));
+  tessera_transcriber_free(transcriber);
+}
+
 TEST_F(TranscribeApiTest, BadInputIsAnErrorAndTheTranscriberStaysUsable) {
   EXPECT_EQ(transcriber_->TranscribeFile("./no/such/file").status().code(), StatusCode::kNotFound);
   TranscribeOptions options;

@@ -35,6 +35,12 @@ h.expect("whisper-cli's flags", h.run("transcribe", "-m", "whisper-tiny.en", "-f
 h.check("whisper-cli's outputs", sorted(p.name for p in (h.dir / "cli").iterdir()) == ["base.lrc", "base.srt"])
 h.expect("srt on stdout", h.run("transcribe", *MODEL, one, "--output-format", "srt", "-o", "-"), 0, stdout="00:00:00,000 --> ")
 
+# A clip of 2 s says the same on a window of 2 s as on one of 30 s.
+clip = ("--clip-timestamps", "8.2,10.4")
+shortened, whole = (h.run("transcribe", *MODEL, one, *clip, "--exact", exact) for exact in ("False", "True"))
+h.expect("a short clip", shortened, 0, stdout="do for your country")
+h.check("says the same with --exact", shortened.stdout == whole.stdout, f"{shortened.stdout} / {whole.stdout}")
+
 result = h.run("transcribe", *MODEL, "talks", "-r", "-o", "batch", "--output-format", "txt", "--json")
 h.expect("folder with sub-folders", result, 0, stderr="3 files")
 lines = h.json_lines(result)

@@ -57,6 +57,13 @@ TEST(TranscribeOptionsTest, ModeAndBatchSize) {
   EXPECT_THAT(ErrorOf({"a", "--batch-size", "65"}), HasSubstr("--batch-size"));
 }
 
+TEST(TranscribeOptionsTest, Exact) {
+  EXPECT_EQ(Parsed({"a"}).transcribe.exact, std::nullopt);
+  EXPECT_EQ(Parsed({"a", "--exact"}).transcribe.exact, true);
+  EXPECT_EQ(Parsed({"--exact", "False", "a"}).transcribe.exact, false);
+  EXPECT_THAT(ErrorOf({"a", "--audio-ctx", "512"}), HasSubstr("--exact"));
+}
+
 TEST(TranscribeOptionsTest, TemperatureLadder) {
   EXPECT_THAT(Parsed({"a", "--temperature", "0.5", "--temperature_increment_on_fallback", "0.25"})
                   .transcribe.temperatures,
