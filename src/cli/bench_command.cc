@@ -82,6 +82,10 @@ class BenchRun {
       PrintError(written.message());
       return ExitCodeForFile(written);
     }
+    if (!end_to_end_.ok()) {
+      PrintError(end_to_end_.message());
+      return ExitCodeForFile(end_to_end_);
+    }
     return report_.interrupted ? kExitInterrupted : kExitOk;
   }
 
@@ -100,14 +104,14 @@ class BenchRun {
   int Fail(const Status& status) {
     progress_.Clear();
     PrintError(status.message());
-    return input_failed_ ? ExitCodeForFile(status) : ExitCodeForModel(status);
+    return input_missing_ ? ExitCodeForFile(status) : ExitCodeForModel(status);
   }
 
   // A model that was asked for must be there; without the default one the limits are worth
   // measuring alone.
   Status FindModel(std::string& path) {
     if (!options_.audio.empty() && !FileExists(options_.audio)) {
-      input_failed_ = true;
+      input_missing_ = true;
       return NotFound(options_.audio + ": no such file; --audio takes a recording");
     }
     const bool by_default = options_.model.empty();
@@ -135,8 +139,9 @@ class BenchRun {
           bench::MeasureWhisper(measure_, options_.model, path, precision, provider, report_));
       if (options_.audio.empty()) continue;
       const Status status = bench::MeasureEndToEnd(measure_, path, options_.audio, report_);
-      if (!status.ok()) input_failed_ = true;
-      TESSERA_RETURN_IF_ERROR(status);
+      if (status.code() == StatusCode::kCancelled) return status;
+      // A bad recording does not cost the other figures.
+      if (!status.ok()) end_to_end_ = status;
     }
     if (options_.audio.empty())
       report_.notes.emplace_back(
@@ -168,7 +173,8 @@ class BenchRun {
   Progress progress_;
   bench::MeasureOptions measure_;
   bench::Report report_;
-  bool input_failed_ = false;
+  bool input_missing_ = false;
+  Status end_to_end_;
 };
 
 }  // namespace

@@ -4,8 +4,8 @@
 // The loops run on all threads of a pool at once, on the current Isa (isa.h), and use the very
 // instructions that the linear and attention kernels multiply with (linear_tile-inl.h). A
 // multiply-add counts as two operations. Other programs on the machine only make a sample slower,
-// so `best` is the limit and `median` says how quiet the machine was. g++ 12 stores every int8 sum in
-// every step, which halves that limit in its builds.
+// so `best` is the limit and `median` says how quiet the machine was. g++ 12 stores every int8 sum
+// in every step, which halves that limit in its builds.
 #ifndef TESSERA_KERNELS_MACHINE_LIMITS_H_
 #define TESSERA_KERNELS_MACHINE_LIMITS_H_
 

@@ -78,6 +78,10 @@ html = page.read_text()
 h.check("the page holds the drawing", html.count("<svg") == 1 and "encoder, 30 s window" in html, html[:300])
 h.check("the page needs nothing from elsewhere", "<script" not in html and "src=" not in html and "<link" not in html, html[:300])
 
+result = h.run("bench", "whisper-base", *SHORT, "--json", "--audio", __file__)
+h.expect("a bad recording", result, 3, stderr="bench_e2e.py")
+h.check("does not cost the other figures", len(json.loads(result.stdout)["models"][0]["stages"]) == 4, result.stdout)
+
 # Ctrl-C in the middle: what was measured is told, with the code of an interruption.
 process = subprocess.Popen([h.binary, "bench", "whisper-base", "--seconds", "60", "--json"], stdout=subprocess.PIPE,
                            stderr=subprocess.PIPE, text=True, cwd=h.dir)
