@@ -1,6 +1,7 @@
 #include "text/bpe.h"
 
 #include <algorithm>
+#include <bit>
 #include <functional>
 #include <queue>
 #include <utility>
@@ -48,6 +49,10 @@ Run RunOf(CharClass wanted, std::string_view text) {
   return run;
 }
 
+uint32_t HashOf(std::string_view bytes) {
+  return static_cast<uint32_t>(std::hash<std::string_view>()(bytes));
+}
+
 // A part of a piece while it is merged: a node of a doubly linked list, named by the offset of its
 // first byte.
 struct Part {
@@ -76,7 +81,7 @@ Result<BytePairEncoder> BytePairEncoder::Create(std::vector<std::string> tokens)
   BytePairEncoder encoder;
   encoder.tokens_ = std::move(tokens);
   encoder.byte_ids_.fill(kNoToken);
-  encoder.ids_.reserve(encoder.tokens_.size());
+  encoder.slots_.resize(std::bit_ceil(2 * encoder.tokens_.size() + 1));
   for (size_t id = 0; id < encoder.tokens_.size(); ++id) {
     const std::string& token = encoder.tokens_[id];
     if (token.size() > kMaxTokenBytes) {
@@ -85,8 +90,11 @@ Result<BytePairEncoder> BytePairEncoder::Create(std::vector<std::string> tokens)
                       std::to_string(kMaxTokenBytes) + "; the vocabulary file is damaged");
     }
     if (token.empty()) continue;
-    const bool is_new = encoder.ids_.emplace(token, static_cast<int>(id)).second;
-    if (is_new && token.size() == 1)
+    const uint32_t hash = HashOf(token);
+    Slot& slot = encoder.slots_[encoder.SlotOf(token, hash)];
+    if (slot.id != kNoToken) continue;
+    slot = {hash, static_cast<int>(id)};
+    if (token.size() == 1)
       encoder.byte_ids_[static_cast<unsigned char>(token[0])] = static_cast<int>(id);
     encoder.longest_ = std::max(encoder.longest_, token.size());
   }
@@ -101,8 +109,15 @@ Result<BytePairEncoder> BytePairEncoder::Create(std::vector<std::string> tokens)
 
 int BytePairEncoder::Find(std::string_view bytes) const {
   if (bytes.size() > longest_) return kNoToken;
-  const auto found = ids_.find(bytes);
-  return found == ids_.end() ? kNoToken : found->second;
+  return slots_[SlotOf(bytes, HashOf(bytes))].id;
+}
+
+size_t BytePairEncoder::SlotOf(std::string_view bytes, uint32_t hash) const {
+  const size_t mask = slots_.size() - 1;
+  for (size_t at = hash & mask;; at = (at + 1) & mask) {
+    const Slot& slot = slots_[at];
+    if (slot.id == kNoToken || (slot.hash == hash && token(slot.id) == bytes)) return at;
+  }
 }
 
 void BytePairEncoder::EncodePiece(std::string_view piece, std::vector<int>* ids) const {

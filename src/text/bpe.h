@@ -13,7 +13,6 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "tessera/status.h"
@@ -23,7 +22,7 @@ namespace tessera {
 // Length in bytes of the first piece of `text` (valid UTF-8, not empty); at least 1.
 size_t NextBpePiece(std::string_view text);
 
-// Immutable after Create; thread-safe. Movable: the views into the tokens stay valid.
+// Immutable after Create; thread-safe. Movable.
 class BytePairEncoder {
  public:
   // No token of a real vocabulary is longer than 128 bytes; the limit bounds the time of a look-up.
@@ -52,7 +51,15 @@ class BytePairEncoder {
   void EncodePiece(std::string_view piece, std::vector<int>* ids) const;
 
   std::vector<std::string> tokens_;
-  std::unordered_map<std::string_view, int> ids_;  // views into tokens_
+  // Ids by the hash of their tokens; open addressing in a power of two of places, at most half of
+  // them taken.
+  struct Slot {
+    uint32_t hash = 0;
+    int id = kNoToken;
+  };
+  // The place of `bytes`, or the free one where it would be.
+  size_t SlotOf(std::string_view bytes, uint32_t hash) const;
+  std::vector<Slot> slots_;
   std::array<int, 256> byte_ids_;
   size_t longest_ = 0;
 };

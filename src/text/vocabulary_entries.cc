@@ -26,17 +26,21 @@ struct PrintableBytes {
   }
 };
 
-bool PrintableToBytes(std::string_view printable, std::string* bytes) {
+// In place: bytes are never more than the characters that spell them.
+bool PrintableToBytes(std::string& text) {
   static const PrintableBytes table;
-  bytes->clear();
-  while (!printable.empty()) {
-    const DecodedCodePoint point = DecodeCodePoint(printable);
+  size_t length = 0;
+  for (size_t at = 0; at < text.size();) {
+    const auto first = static_cast<unsigned char>(text[at]);
+    DecodedCodePoint point = {first, 1, true};
+    if (first >= 0x80) point = DecodeCodePoint(std::string_view(text).substr(at));
     if (point.value >= PrintableBytes::kPoints) return false;
     const int byte = table.byte_of_point[point.value];
     if (byte < 0) return false;
-    bytes->push_back(static_cast<char>(byte));
-    printable.remove_prefix(static_cast<size_t>(point.length));
+    text[length++] = static_cast<char>(byte);
+    at += static_cast<size_t>(point.length);
   }
+  text.resize(length);
   return true;
 }
 
@@ -59,6 +63,7 @@ Status VocabularyEntries::Add(int64_t id, std::string token) {
 
 Result<Vocabulary> VocabularyEntries::FromBytes() && {
   Vocabulary vocabulary;
+  vocabulary.tokens.reserve(entries_.size());
   for (size_t id = 0; id < entries_.size(); ++id) {
     Entry& entry = entries_[id];
     const bool is_past_text = !vocabulary.specials.empty();
@@ -76,15 +81,17 @@ Result<Vocabulary> VocabularyEntries::FromBytes() && {
 
 Result<Vocabulary> VocabularyEntries::FromPrintable() && {
   TESSERA_ASSIGN_OR_RETURN(Vocabulary vocabulary, std::move(*this).FromBytes());
+  return DecodePrintable(std::move(vocabulary));
+}
+
+Result<Vocabulary> DecodePrintable(Vocabulary vocabulary) {
   for (size_t id = 0; id < vocabulary.tokens.size(); ++id) {
-    std::string bytes;
-    if (!PrintableToBytes(vocabulary.tokens[id], &bytes)) {
+    if (!PrintableToBytes(vocabulary.tokens[id])) {
       return DataLoss("token " + std::to_string(id) +
                       " of the vocabulary is not spelt in GPT-2's printable form of bytes; the "
                       "file is damaged or not of a "
                       "byte-level vocabulary");
     }
-    vocabulary.tokens[id] = std::move(bytes);
   }
   return vocabulary;
 }

@@ -33,6 +33,9 @@ class VocabularyEntries {
   std::vector<Entry> entries_;
 };
 
+// The same for a vocabulary whose tokens are still spelt so.
+Result<Vocabulary> DecodePrintable(Vocabulary vocabulary);
+
 }  // namespace tessera
 
 #endif  // TESSERA_TEXT_VOCABULARY_ENTRIES_H_

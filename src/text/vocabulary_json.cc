@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "text/vocabulary.h"
 #include "text/vocabulary_entries.h"
+#include "text/vocabulary_list.h"
 
 namespace tessera {
 namespace {
@@ -132,6 +133,10 @@ class VocabularyHandler : public nlohmann::json_sax<Json> {
 }  // namespace
 
 Result<Vocabulary> ParseVocabularyJson(std::string_view json) {
+  if (std::optional<std::vector<std::string>> tokens = ReadPlainTokenList(json)) {
+    Vocabulary vocabulary = VocabularyFromBytes(*std::move(tokens));
+    if (!vocabulary.tokens.empty()) return DecodePrintable(std::move(vocabulary));
+  }
   VocabularyHandler handler;
   try {
     if (!Json::sax_parse(json.begin(), json.end(), &handler)) return handler.TakeStatus();

@@ -4,6 +4,7 @@
 
 #include "tests/unit/text_golden.h"
 #include "text/utf8.h"
+#include "text/vocabulary_list.h"
 
 namespace tessera {
 namespace {
@@ -100,6 +101,43 @@ TEST(VocabularyTest, KeepsAnEmptyToken) {
   const Result<Vocabulary> tiktoken = ParseTiktoken("YQ== 0\n= 1\n");
   ASSERT_TRUE(tiktoken.ok()) << tiktoken.status().ToString();
   EXPECT_EQ(tiktoken->tokens, (std::vector<std::string>{"a", ""}));
+}
+
+// What the fast reader of lists takes, it must take as the general one does; what it leaves alone,
+// that one decides.
+TEST(VocabularyTest, FastListsAreThoseOfJson) {
+  const std::vector<std::string> taken = {
+      R"(["a"])", " [ \"a\" ,\r\n\t\"b\" ] \n", R"(["\"", "\\", "\/", ""])",
+      R"(["\u0120the", "\u07ff\u0080", "\u007E\u0020"])", R"(["\u00E9", "\u00e9"])"};
+  for (const std::string& text : taken) {
+    const auto tokens = ReadPlainTokenList(text);
+    ASSERT_TRUE(tokens) << text;
+    EXPECT_EQ(*tokens, Json::parse(text).get<std::vector<std::string>>()) << text;
+  }
+  for (const std::string text : {"",
+                                 "[",
+                                 "[]",
+                                 "[\"a\"",
+                                 "[\"a\",]",
+                                 "[\"a\"] x",
+                                 "[\"a\" \"b\"]",
+                                 "[\"a",
+                                 "[\"a\\",
+                                 "[1]",
+                                 "{}",
+                                 "[\"\xc4\xa0\"]",
+                                 "[\"\n\"]",
+                                 "[\"\x7f\"]",
+                                 "[\"\\n\"]",
+                                 "[\"\\u012\"]",
+                                 "[\"\\u012g\"]",
+                                 "[\"\\u0010\"]",
+                                 "[\"\\u0800\"]",
+                                 "[\"\\ud83d\\ude00\"]",
+                                 "[[\"a\"]]",
+                                 "[\"\\x\"]"})
+    EXPECT_FALSE(ReadPlainTokenList(text)) << text;
+  EXPECT_FALSE(ReadPlainTokenList(std::string("[\"\0\"]", 5)));
 }
 
 TEST(VocabularyTest, RefusesDamage) {
