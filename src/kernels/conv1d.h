@@ -2,10 +2,9 @@
 // gathered input.
 //
 // With the weight as [out, kernel * in], output frame t is the Linear of the window that starts at
-// input frame t * stride - padding. When the signal lies in a buffer with `padding` zero frames
-// before and after it, that window is contiguous: pass LinearInput{buffer, ld = stride * channels}
-// to LinearRows (f32, bf16) and no gathering is needed. Im2ColRows is for the rest (int8, whose
-// scale is per window; borders without padding frames).
+// input frame t * stride - padding. Where frames follow each other without a gap, a window inside
+// the signal is contiguous and the next one starts stride * channels later: rows that overlap, with
+// nothing to gather. Im2ColRows is for windows that reach over an end.
 #ifndef TESSERA_KERNELS_CONV1D_H_
 #define TESSERA_KERNELS_CONV1D_H_
 

@@ -25,8 +25,7 @@ Status Lowering::LowerConv1d(int index) {
   ChainStep& chain = Chain(rows);
   const int64_t k = windows.kernel * windows.channels;
   windows.out = NewActivations(chain, precision, k);
-  if (precision != Precision::kF32)
-    windows.window_offset = NewActivations(chain, Precision::kF32, k).offset;
+  windows.window_offset = NewWindow(chain, k);
   LinearOp op;
   op.weights = AddLinear(n.name, {source}, precision);
   op.activations = windows.out;

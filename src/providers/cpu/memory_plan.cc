@@ -119,6 +119,12 @@ Activations NewActivations(ChainStep& chain, kernels::Precision precision, int64
   return a;
 }
 
+int64_t NewWindow(ChainStep& chain, int64_t k) {
+  const int64_t offset = chain.activation_bytes;
+  chain.activation_bytes += AlignUp(k * static_cast<int64_t>(sizeof(float)));
+  return offset;
+}
+
 void PlanMemory(Plan& plan, const std::vector<Allocation>& allocations) {
   // An array that is written and last read in one chain never leaves the worker's cache.
   std::vector<int> in_arena;

@@ -16,6 +16,8 @@ struct Allocation {
 
 // Reserves activation memory for a block of rows in `chain`.
 Activations NewActivations(ChainStep& chain, kernels::Precision precision, int64_t k);
+// Reserves one row of `k` floats beside them; its offset.
+int64_t NewWindow(ChainStep& chain, int64_t k);
 
 // Until now each Rows of the plan without a place names an allocation by its offset. Gives all of
 // them a place and an offset, sizes the arena and the scratch, and marks the barriers that column

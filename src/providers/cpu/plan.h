@@ -67,7 +67,7 @@ struct Im2ColOp {
   Rows in;
   PlanDim in_length, out_length;
   int64_t channels = 0, kernel = 0, stride = 1, padding = 0;
-  int64_t window_offset = 0;  // bytes: f32 windows of a block, when they must still be converted
+  int64_t window_offset = 0;  // bytes: one f32 window
   Activations out;
 };
 struct LinearOp {

@@ -72,23 +72,26 @@ class BlockRunner {
   }
   int64_t rows() const { return end_ - begin_; }
 
-  // f32 rows to the activation form of `out`; f32 itself never comes here without a norm.
-  void Convert(const float* x, int64_t ld, int64_t k, const Activations& out) {
+  // `count` f32 rows to the activation form of `out`, from its row `first` on.
+  void Convert(const float* x, int64_t ld, int64_t k, const Activations& out, int64_t first,
+               int64_t count) {
     char* to = ActivationPointer(out.offset);
     if (out.precision == Precision::kInt8) {
-      kernels::QuantizeRowsU8(x, ld, rows(), k, reinterpret_cast<uint8_t*>(to), out.ld,
-                              reinterpret_cast<float*>(ActivationPointer(out.scale_offset)));
+      kernels::QuantizeRowsU8(
+          x, ld, count, k, reinterpret_cast<uint8_t*>(to) + first * out.ld, out.ld,
+          reinterpret_cast<float*>(ActivationPointer(out.scale_offset)) + first);
     } else if (out.precision == Precision::kBf16) {
-      kernels::ConvertRowsBf16(x, ld, rows(), k, reinterpret_cast<BF16*>(to), out.ld);
+      kernels::ConvertRowsBf16(x, ld, count, k, reinterpret_cast<BF16*>(to) + first * out.ld,
+                               out.ld);
     } else {
-      for (int64_t r = 0; r < rows(); ++r)
-        std::copy_n(x + r * ld, k, reinterpret_cast<float*>(to) + r * out.ld);
+      for (int64_t r = 0; r < count; ++r)
+        std::copy_n(x + r * ld, k, reinterpret_cast<float*>(to) + (first + r) * out.ld);
     }
   }
 
   void Do(const PrepareOp& op) {
     const float* x = At(op.in, begin_);
-    if (op.norm.d == 0) return Convert(x, op.in.ld, op.in.columns, op.out);
+    if (op.norm.d == 0) return Convert(x, op.in.ld, op.in.columns, op.out, 0, rows());
     char* to = ActivationPointer(op.out.offset);
     switch (op.out.precision) {
       case Precision::kF32:
@@ -107,25 +110,34 @@ class BlockRunner {
   void Do(const Im2ColOp& op) {
     const int64_t out_length = Evaluate(op.out_length, run_.symbols);
     const int64_t in_length = Evaluate(op.in_length, run_.symbols);
-    const bool direct = op.out.precision == Precision::kF32;
-    float* windows =
-        reinterpret_cast<float*>(ActivationPointer(direct ? op.out.offset : op.window_offset));
     const int64_t k = op.kernel * op.channels;
-    const int64_t ld = direct ? op.out.ld : k;
+    // Windows [inner.begin, inner.end) do not reach over the signal's ends: where frames follow
+    // each other without a gap, these windows are rows that overlap.
+    Range inner = {(op.padding + op.stride - 1) / op.stride,
+                   (in_length + op.padding - op.kernel) / op.stride + 1};
+    if (op.in.ld != op.channels || in_length + op.padding < op.kernel) inner = {0, 0};
+    float* window = reinterpret_cast<float*>(ActivationPointer(op.window_offset));
     for (int64_t row = begin_; row < end_;) {
       const int64_t sequence = row / out_length, t = row % out_length;
-      const int64_t count = std::min(end_ - row, out_length - t);
-      const kernels::Im2ColArgs args{.input = At(op.in, sequence * in_length),
+      const float* input = At(op.in, sequence * in_length);
+      if (t >= inner.begin && t < inner.end) {
+        const int64_t count = std::min(end_ - row, inner.end - t);
+        Convert(input + (t * op.stride - op.padding) * op.channels, op.stride * op.channels, k,
+                op.out, row - begin_, count);
+        row += count;
+        continue;
+      }
+      const kernels::Im2ColArgs args{.input = input,
                                      .input_ld = op.in.ld,
                                      .length = in_length,
                                      .channels = op.channels,
                                      .kernel = op.kernel,
                                      .stride = op.stride,
                                      .padding = op.padding};
-      kernels::Im2ColRows(args, t, count, windows + (row - begin_) * ld, ld);
-      row += count;
+      kernels::Im2ColRows(args, t, 1, window, k);
+      Convert(window, k, k, op.out, row - begin_, 1);
+      ++row;
     }
-    if (!direct) Convert(windows, ld, k, op.out);
   }
 
   void Do(const LinearOp& op) {
