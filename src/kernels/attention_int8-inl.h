@@ -164,6 +164,15 @@ void PackValuesInt8(const float* value, int64_t ld, int64_t kv_len, int64_t head
 // 2^y for y <= 0, relative error below 2^-13: finer than a probability's 1/127.
 HWY_INLINE VF Exp2Coarse(VF y) {
   const DF d;
+#if HWY_TARGET <= HWY_AVX3 && HWY_ARCH_X86
+  // y less its floor, and a product with 2 to the floor of y, are one instruction each. The latter
+  // gives 0 for minus infinity, whatever the former makes of it.
+  const VF f{_mm512_reduce_ps(y.raw, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC)};
+  VF p = hn::MulAdd(f, hn::Set(d, 0.07802452f), hn::Set(d, 0.22606716f));
+  p = hn::MulAdd(p, f, hn::Set(d, 0.69583356f));
+  p = hn::MulAdd(p, f, hn::Set(d, 0.99992520f));
+  return VF{_mm512_scalef_ps(p.raw, y.raw)};
+#else
   const VF magic = hn::Set(d, 12582912.0f);
   y = hn::Max(y, hn::Set(d, -126.0f));
   const VF shifted = hn::Add(y, magic);
@@ -173,50 +182,81 @@ HWY_INLINE VF Exp2Coarse(VF y) {
   p = hn::MulAdd(p, f, hn::Set(d, 0.99992807f));
   return hn::BitCast(d,
                      hn::Add(hn::BitCast(DI(), p), hn::ShiftLeft<23>(hn::BitCast(DI(), shifted))));
+#endif
 }
 
-struct BlockSoftmax {
-  float max;  // largest score of the block, base 2
-  float sum;  // of the probabilities in 1/127
-};
+// Scores of kRows queries and one panel of 64 keys, in units of the query's scale:
+// scores[r][key] = (query * key) * scale[key] - offset[key]. They are made of the sums while these
+// are still in registers. Keys from visible[r] on (counted from the panel's first) become minus
+// infinity. max[r] takes the largest seen so far.
+template <int kRows>
+HWY_NOINLINE void ScoreTile(const uint8_t* queries, int64_t head_dim, const uint8_t* panel,
+                            const float* scale, const float* offset, const int64_t* visible,
+                            float* scores, VF* max) {
+  const DF d;
+  constexpr int kVecs = TileShape<Int8Ops>::Vecs(kRows);
+  for (int group = 0; group < kPanelVecs; group += kVecs) {
+    VI sums[kRows][kVecs];
+    for (int r = 0; r < kRows; ++r)
+      for (int c = 0; c < kVecs; ++c) sums[r][c] = hn::Zero(DI());
+    AccumulateTile<Int8Ops, kRows, kVecs>(queries, head_dim, panel + group * kLanes * 4,
+                                          head_dim / 4, sums);
+    for (int c = 0; c < kVecs; ++c) {
+      const auto at = static_cast<int64_t>((group + c) * kLanes);
+      const VF factor = hn::LoadU(d, scale + at);
+      VF zero = hn::Zero(d);
+      if constexpr (Int8Ops::kZeroPointInSums) zero = hn::LoadU(d, offset + at);
+      for (int r = 0; r < kRows; ++r) {
+        VF x = hn::MulSub(hn::ConvertTo(d, sums[r][c]), factor, zero);
+        if (HWY_UNLIKELY(at + static_cast<int64_t>(kLanes) > visible[r])) {
+          const auto left = static_cast<size_t>(std::max<int64_t>(visible[r] - at, 0));
+          x = hn::IfThenElse(hn::FirstN(d, left), x,
+                             hn::Set(d, -std::numeric_limits<float>::infinity()));
+        }
+        max[r] = hn::Max(max[r], x);
+        hn::StoreU(x, d, scores + r * kKeyBlock + at);
+      }
+    }
+  }
+}
 
-// Integer scores [0, visible) of one query become probabilities relative to the block's largest;
-// zeros up to `width`. `factor`: the query's scale, the softmax's and log2(e) in one.
-HWY_INLINE BlockSoftmax SoftmaxInt8Row(int32_t* scores, const float* scale, const float* offset,
-                                       float factor, int64_t visible, int64_t width, uint8_t* out) {
+// ScoreTile for a number of rows known only at run time.
+HWY_INLINE void ScoreRows(int64_t rows, const uint8_t* queries, int64_t head_dim,
+                          const uint8_t* panel, const float* scale, const float* offset,
+                          const int64_t* visible, float* scores, VF* max) {
+  switch (rows) {
+    case 1:
+      return ScoreTile<1>(queries, head_dim, panel, scale, offset, visible, scores, max);
+    case 2:
+      return ScoreTile<2>(queries, head_dim, panel, scale, offset, visible, scores, max);
+    case 3:
+      return ScoreTile<3>(queries, head_dim, panel, scale, offset, visible, scores, max);
+    case 4:
+      return ScoreTile<4>(queries, head_dim, panel, scale, offset, visible, scores, max);
+    default:
+      if constexpr (TileShape<Int8Ops>::kRows == 6) {
+        if (rows == 5)
+          return ScoreTile<5>(queries, head_dim, panel, scale, offset, visible, scores, max);
+        return ScoreTile<6>(queries, head_dim, panel, scale, offset, visible, scores, max);
+      }
+  }
+}
+
+// Scores [0, width) of one query become probabilities relative to the block's largest, which is
+// `max` in base 2; returns their sum in 1/127. `factor`: the query's scale, the softmax's and
+// log2(e) in one.
+HWY_INLINE float SoftmaxInt8Row(const float* scores, float factor, float max, int64_t width,
+                                uint8_t* out) {
   const DF d;
   const int64_t lanes = static_cast<int64_t>(kLanes);
   const hn::Rebind<uint8_t, DU> d8;
-  auto* reals = reinterpret_cast<float*>(scores);
-  const VF lowest = hn::Set(d, -std::numeric_limits<float>::infinity());
-  VF max0 = lowest, max1 = lowest;
-  const auto real = [&](int64_t at) HWY_ATTR {
-    const VF dot = hn::ConvertTo(d, hn::LoadU(DI(), scores + at));
-    VF x;
-    if constexpr (Int8Ops::kZeroPointInSums) {
-      x = hn::MulSub(dot, hn::LoadU(d, scale + at), hn::LoadU(d, offset + at));
-    } else {
-      x = hn::Mul(dot, hn::LoadU(d, scale + at));
-    }
-    if (HWY_UNLIKELY(at + lanes > visible)) {
-      const int64_t left = std::max<int64_t>(visible - at, 0);
-      x = hn::IfThenElse(hn::FirstN(d, static_cast<size_t>(left)), x, lowest);
-    }
-    hn::StoreU(x, d, reals + at);
-    return x;
-  };
-  for (int64_t i = 0; i < width; i += 2 * lanes) {
-    max0 = hn::Max(max0, real(i));
-    max1 = hn::Max(max1, real(i + lanes));
-  }
-  const float max = hn::ReduceMax(d, hn::Max(max0, max1)) * factor;
   const VF times = hn::Set(d, factor), shift = hn::Set(d, max);
   const VF levels = hn::Set(d, kProbabilityLevels), magic = hn::Set(d, 8388608.0f);
   VF sum0 = hn::Zero(d), sum1 = hn::Zero(d);
   const auto level = [&](int64_t at, VF& sum) HWY_ATTR {
     // Adding 2^23 rounds to an integer and leaves it in the low bits.
     const VF p =
-        hn::MulAdd(Exp2Coarse(hn::MulSub(hn::LoadU(d, reals + at), times, shift)), levels, magic);
+        hn::MulAdd(Exp2Coarse(hn::MulSub(hn::LoadU(d, scores + at), times, shift)), levels, magic);
     sum = hn::Add(sum, hn::Sub(p, magic));
     hn::StoreU(hn::TruncateTo(d8, hn::BitCast(DU(), p)), d8, out + at);
   };
@@ -224,7 +264,7 @@ HWY_INLINE BlockSoftmax SoftmaxInt8Row(int32_t* scores, const float* scale, cons
     level(i, sum0);
     level(i + lanes, sum1);
   }
-  return {max, hn::ReduceSum(d, hn::Add(sum0, sum1))};
+  return hn::ReduceSum(d, hn::Add(sum0, sum1));
 }
 
 void AttendBlockInt8(const PackedKeysValues& kv, const float* query, int64_t query_ld, int64_t rows,
@@ -243,7 +283,7 @@ void AttendBlockInt8(const PackedKeysValues& kv, const float* query, int64_t que
   const int64_t value_panel_bytes = RoundUp(kv.kv_len, 4) * kPanelColumns;
   uint8_t* const quantised = s.queries;
   auto* const query_scale = reinterpret_cast<float*>(s.queries + rows * head_dim);
-  auto* const scores = reinterpret_cast<int32_t*>(s.scores);
+  auto* const sums_of_block = reinterpret_cast<int32_t*>(s.scores);
   Kernels().quantize_rows_u8(query, query_ld, rows, head_dim, quantised, head_dim, query_scale);
   std::fill(s.max, s.max + rows, -std::numeric_limits<float>::infinity());
   std::fill(s.sum, s.sum + rows, 0.0f);
@@ -259,36 +299,44 @@ void AttendBlockInt8(const PackedKeysValues& kv, const float* query, int64_t que
                                 : kv.kv_len;
       const int64_t count = std::min(kKeyBlock, limit - key0);
       if (count <= 0) continue;
-      for (int64_t key = 0; key < count; key += kPanelColumns) {
-        RunTileRows<Int8Ops>(tile_rows, quantised + row0 * head_dim, head_dim,
-                             key_panels + (key0 + key) * head_dim, head_dim / 4, false,
-                             scores + key, kKeyBlock);
-      }
       const int64_t width = RoundUp(count, kPanelColumns);
+      int64_t visible[kMaxTileRows];
+      VF largest[kMaxTileRows];
+      for (int64_t r = 0; r < tile_rows; ++r) {
+        const int64_t row_limit =
+            options.causal ? std::min(kv.kv_len, options.first_position + row0 + r + 1) : kv.kv_len;
+        visible[r] = std::clamp<int64_t>(row_limit - key0, 0, kKeyBlock);
+        largest[r] = hn::Set(d, -std::numeric_limits<float>::infinity());
+      }
+      for (int64_t key = 0; key < count; key += kPanelColumns) {
+        int64_t in_panel[kMaxTileRows];
+        for (int64_t r = 0; r < tile_rows; ++r) in_panel[r] = visible[r] - key;
+        ScoreRows(tile_rows, quantised + row0 * head_dim, head_dim,
+                  key_panels + (key0 + key) * head_dim, keys.scale + key0 + key,
+                  keys.offset + key0 + key, in_panel, s.scores + key, largest);
+      }
       float old_factor[kMaxTileRows], block_factor[kMaxTileRows];
       for (int64_t r = 0; r < tile_rows; ++r) {
         const int64_t row = row0 + r;
-        const int64_t row_limit =
-            options.causal ? std::min(kv.kv_len, options.first_position + row + 1) : kv.kv_len;
-        const int64_t visible = std::clamp<int64_t>(row_limit - key0, 0, kKeyBlock);
         uint8_t* probabilities = s.probabilities + r * kKeyBlock;
-        if (visible == 0) {
+        if (visible[r] == 0) {
           std::memset(probabilities, 0, static_cast<size_t>(width));
           old_factor[r] = 1.0f;
           block_factor[r] = 0.0f;
           continue;
         }
-        const BlockSoftmax block = SoftmaxInt8Row(
-            scores + r * kKeyBlock, keys.scale + key0, keys.offset + key0,
-            query_scale[row] * options.scale * 1.44269504088896341f, visible, width, probabilities);
-        const float max = std::max(s.max[row], block.max);
+        const float factor = query_scale[row] * options.scale * 1.44269504088896341f;
+        const float block_max = hn::ReduceMax(d, largest[r]) * factor;
+        const float block_sum =
+            SoftmaxInt8Row(s.scores + r * kKeyBlock, factor, block_max, width, probabilities);
+        const float max = std::max(s.max[row], block_max);
         const auto exp2 = [&](float x) HWY_ATTR {
           return hn::GetLane(ExpNonPositive(d, hn::Set(d, x * 0.693147180559945309f)));
         };
         old_factor[r] = s.max[row] == max ? 1.0f : exp2(s.max[row] - max);
-        block_factor[r] = block.max == max ? 1.0f : exp2(block.max - max);
+        block_factor[r] = block_max == max ? 1.0f : exp2(block_max - max);
         s.max[row] = max;
-        s.sum[row] = s.sum[row] * old_factor[r] + block.sum * block_factor[r];
+        s.sum[row] = s.sum[row] * old_factor[r] + block_sum * block_factor[r];
       }
       // The scores are spent; their memory takes the sums of the values.
       const int64_t steps = (count + 3) / 4;
@@ -296,12 +344,12 @@ void AttendBlockInt8(const PackedKeysValues& kv, const float* query, int64_t que
         RunTileRows<ProbabilityOps>(
             tile_rows, s.probabilities, kKeyBlock,
             value_panels + i / kPanelColumns * value_panel_bytes + key0 * kPanelColumns, steps,
-            false, scores, kKeyBlock);
+            false, sums_of_block, kKeyBlock);
         for (int64_t r = 0; r < tile_rows; ++r) {
           float* sums = s.sums + (row0 + r) * s.sums_ld + i;
           const VF keep = hn::Set(d, old_factor[r]), add = hn::Set(d, block_factor[r]);
           for (int64_t c = 0; c < kPanelColumns; c += lanes) {
-            const VF block = hn::ConvertTo(d, hn::LoadU(DI(), scores + r * kKeyBlock + c));
+            const VF block = hn::ConvertTo(d, hn::LoadU(DI(), sums_of_block + r * kKeyBlock + c));
             hn::StoreU(hn::MulAdd(block, add, hn::Mul(hn::LoadU(d, sums + c), keep)), d, sums + c);
           }
         }

@@ -110,9 +110,15 @@ Status Lowering::LowerLinear(int index) {
       columns += part.columns;
       rows_[y] = part;
     }
-    allocations_[whole.offset].columns = columns;
-    for (int i : group) rows_[node(i).outputs[0]].ld = columns;
-    whole.ld = whole.columns = columns;
+    // Attention reads such an array head by head. An odd number of cache lines from row to row
+    // spreads a head over all sets of the caches; a power of two would fold it onto a few.
+    constexpr int64_t kLineFloats = 64 / sizeof(float);
+    const int64_t ld =
+        (columns + kLineFloats - 1) / kLineFloats / 2 * 2 * kLineFloats + kLineFloats;
+    allocations_[whole.offset].columns = ld;
+    for (int i : group) rows_[node(i).outputs[0]].ld = ld;
+    whole.ld = ld;
+    whole.columns = columns;
     op.out = whole;
   }
   Emit(rows, first.name, std::move(op));
