@@ -382,8 +382,8 @@ std::string DrawRoofline(const Report& report) {
   for (const ModelReport& model : report.models)
     for (const Stage& stage : model.stages) panels.emplace_back(&model, &stage);
   const double width = 2 * kPanelWidth + 2 * kMargin;
-  const auto rows = static_cast<double>((panels.size() + 1) / 2);
-  const double height = kHeader + rows * kPanelHeight + kMargin;
+  const size_t rows = (panels.size() + 1) / 2;
+  const double height = kHeader + static_cast<double>(rows) * kPanelHeight + kMargin;
   std::string svg = "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"rl\" viewBox=\"0 0 " +
                     Number(width) + " " + Number(height) + "\" role=\"img\">\n<title>Roofline of " +
                     EscapeXml(report.machine.cpu) + "</title>\n" + kStyle +
@@ -400,9 +400,10 @@ std::string DrawRoofline(const Report& report) {
            "(dashed slope, " +
                Digits(report.limits.cache_read.best / 1e9) + " GB/s), not from memory.");
   for (size_t i = 0; i < panels.size(); ++i) {
+    const size_t column = i % 2, row = i / 2;
     Panel panel(report.limits, *panels[i].first, *panels[i].second,
-                kMargin + static_cast<double>(i % 2) * kPanelWidth,
-                kHeader + static_cast<double>(i / 2) * kPanelHeight);
+                kMargin + static_cast<double>(column) * kPanelWidth,
+                kHeader + static_cast<double>(row) * kPanelHeight);
     svg += panel.Draw();
   }
   return svg + "</svg>\n";

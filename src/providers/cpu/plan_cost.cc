@@ -184,7 +184,8 @@ class StepCounter {
   double Repeated(const PlanSize& rows) const { return rows.empty() ? rows_ : bound_.Value(rows); }
 
   void Weights(const kernels::PackedLinear& w) {
-    cost_.bytes += static_cast<double>(w.n_padded / kernels::kPanelColumns * w.PanelBytes());
+    const int64_t panels = w.n_padded / kernels::kPanelColumns;
+    cost_.bytes += static_cast<double>(panels * w.PanelBytes());
   }
 
   // Columns of an array outside the scratch, once a step.
