@@ -72,19 +72,6 @@ void MappedFile::Prefetch() const {
   if (data_ != nullptr) madvise(const_cast<uint8_t*>(data_), size_, MADV_WILLNEED);
 }
 
-void MappedFile::Populate(size_t offset, size_t length) const {
-#if defined(MADV_POPULATE_READ)
-  if (offset >= size_) return;
-  const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
-  const size_t first = offset / page * page;
-  madvise(const_cast<uint8_t*>(data_) + first, std::min(length, size_ - offset) + offset - first,
-          MADV_POPULATE_READ);
-#else
-  (void)offset;
-  (void)length;
-#endif
-}
-
 void MappedFile::DontNeed(size_t offset, size_t length) const {
   if (offset >= size_) return;
   const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));

@@ -53,9 +53,6 @@ class MappedFile {
   // The pages that lie wholly inside [offset, offset + length) are not needed soon; a later access
   // reads them again.
   void DontNeed(size_t offset, size_t length) const;
-  // Brings the pages of the range into this process at once, which is faster than one fault each.
-  // They must be part of the file.
-  void Populate(size_t offset, size_t length) const;
 
  private:
   MappedFile(std::string path, const uint8_t* data, size_t size, const FileStamp& stamp)

@@ -67,11 +67,6 @@ Status WeightCache::Map() {
     return DataLoss("packed weights: made of other weights or by another version");
   // All of it is read now to be verified and soon to be used.
   const std::lock_guard<std::mutex> turn(pool_->mutex);
-  const int parts = pool_->pool.num_threads();
-  pool_->pool.ParallelFor(parts, [&](int64_t part, int) {
-    const size_t share = bytes.size() / parts;
-    mapped_->Populate(part * share, part + 1 == parts ? bytes.size() - part * share : share);
-  });
   TESSERA_ASSIGN_OR_RETURN(PackedFile file, ReadPackedFile(bytes, pool_->pool));
   for (PackedEntry& entry : file.entries) {
     std::string name = entry.name;
