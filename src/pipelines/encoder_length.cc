@@ -17,6 +17,9 @@ constexpr int64_t kMaxOverhang = 50;
 // the missing silence may have changed.
 constexpr double kMaxCompressionRatio = 2.4;
 constexpr double kMinLogProb = -0.6;
+// Few tokens: the doubt about the first one weighs more, with whole windows too.
+constexpr int64_t kBrief = 150;
+constexpr double kMinLogProbIfBrief = -0.8;
 constexpr double kMaxNoSpeechProb = 0.6;
 constexpr double kMinLanguageProb = 0.8;
 
@@ -36,7 +39,9 @@ int64_t ShortEncoderPositions(const WhisperConfig& config, int64_t num_frames) {
 
 bool NeedsWholeWindow(const DecodingResult& result, bool with_timestamps, int64_t num_frames,
                       const WhisperTokenizer& tokenizer, const WhisperConfig& config) {
-  if (result.compression_ratio > kMaxCompressionRatio || result.avg_logprob < kMinLogProb ||
+  const int64_t content = ContentPositions(config, num_frames);
+  const double min_log_prob = content < kBrief ? kMinLogProbIfBrief : kMinLogProb;
+  if (result.compression_ratio > kMaxCompressionRatio || result.avg_logprob < min_log_prob ||
       result.no_speech_prob > kMaxNoSpeechProb) {
     return true;
   }
@@ -46,7 +51,7 @@ bool NeedsWholeWindow(const DecodingResult& result, bool with_timestamps, int64_
   if (tokens.size() < 2 || tokens.back() < timestamp_begin) return true;
   if (tokens[tokens.size() - 2] >= timestamp_begin) return true;
   const int64_t end = tokens.back() - timestamp_begin;
-  return end > ContentPositions(config, num_frames) + kMaxOverhang;
+  return end > content + kMaxOverhang;
 }
 
 bool NeedsWholeWindow(const LanguageDetection& detection) {

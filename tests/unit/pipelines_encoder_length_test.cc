@@ -42,9 +42,9 @@ class NeedsWholeWindowTest : public testing::Test {
     tokenizer_ = InstalledTokenizer(true);
     if (tokenizer_ == nullptr) GTEST_SKIP() << "whisper-base is not installed";
   }
-  bool Doubts(const DecodingResult& result, bool with_timestamps = true) const {
-    return NeedsWholeWindow(result, with_timestamps, /*num_frames=*/201, *tokenizer_,
-                            FakeConfig(true));
+  bool Doubts(const DecodingResult& result, bool with_timestamps = true,
+              int64_t num_frames = 301) const {
+    return NeedsWholeWindow(result, with_timestamps, num_frames, *tokenizer_, FakeConfig(true));
   }
   const WhisperTokenizer* tokenizer_ = nullptr;
 };
@@ -59,6 +59,13 @@ TEST_F(NeedsWholeWindowTest, ByProbabilitiesAndRepetition) {
   result = Good();
   result.avg_logprob = -0.61;
   EXPECT_TRUE(Doubts(result));
+  // Below 3 s a few tokens decide the average.
+  EXPECT_TRUE(Doubts(result, true, 299));
+  EXPECT_FALSE(Doubts(result, true, 298));
+  result.avg_logprob = -0.8;
+  EXPECT_FALSE(Doubts(result, true, 298));
+  result.avg_logprob = -0.81;
+  EXPECT_TRUE(Doubts(result, true, 298));
   result = Good();
   result.no_speech_prob = 0.61;
   EXPECT_TRUE(Doubts(result));
@@ -70,7 +77,7 @@ TEST_F(NeedsWholeWindowTest, ByProbabilitiesAndRepetition) {
 
 TEST_F(NeedsWholeWindowTest, ByTheLastTimestamp) {
   DecodingResult result = Good();
-  result.tokens.back() = kTimestampBegin + 101 + 50;  // a second behind the content's 101 positions
+  result.tokens.back() = kTimestampBegin + 151 + 50;  // a second behind the content's 151 positions
   EXPECT_FALSE(Doubts(result));
   ++result.tokens.back();
   EXPECT_TRUE(Doubts(result));
@@ -161,7 +168,7 @@ TEST_F(ShortWindowTest, ASureResultNeedsNoWholeWindow) {
 }
 
 TEST_F(ShortWindowTest, ADoubtfulResultIsHadAgain) {
-  decoder_->on_short.avg_logprob = -0.7;  // no reason for a fallback yet
+  decoder_->on_short.avg_logprob = -0.9;  // no reason for a fallback yet
   const Transcript transcript = Run();
   EXPECT_THAT(decoder_->windows, ElementsAre(Window{0, 200, 350}, Window{0, 200, 0}));
   EXPECT_THAT(decoder_->temperatures, ElementsAre(0.0, 0.0));
