@@ -3,7 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <cmath>
+#include <numeric>
 
 #include "kernels/quantize.h"
 #include "tests/unit/kernels_test_util.h"
@@ -230,6 +232,48 @@ TEST(LinearAcrossIsas, Int8IsTheSameBitsEverywhere) {
     EXPECT_TRUE(SameBits(out, first)) << IsaName(isa);
   }
   ASSERT_TRUE(SetIsa(before).ok());
+}
+
+// All half-precision numbers, infinities and NaNs included, and the rounding of int8 to even.
+TEST(PackLinear, WidensEveryHalfAndRoundsToEven) {
+  std::vector<uint16_t> halves(65536);
+  std::iota(halves.begin(), halves.end(), uint16_t{0});
+  const View view{halves.data(), DType::kF16, {64, 1024}};
+  const PackedLinear packed = *PackLinear({view, {}}, Precision::kF32);
+  for (int64_t column = 0; column < 64; ++column) {
+    for (int64_t i = 0; i < 1024; ++i) {
+      const float want = LoadFloat(halves.data(), DType::kF16, column * 1024 + i);
+      const float got = static_cast<const float*>(packed.panels)[i * 64 + column];
+      ASSERT_EQ(std::bit_cast<uint32_t>(got), std::bit_cast<uint32_t>(want))
+          << halves[column * 1024 + i];
+    }
+  }
+  const std::vector<float> row = {127, 0.5f, 1.5f, 2.5f, -0.5f, -1.5f, 126.5f, -126.5f, 0.49f, NAN};
+  const PackedLinear int8 = *PackLinear({ViewOf(row, {1, 9}), {}}, Precision::kInt8);
+  const int expected[] = {127, 0, 2, 2, 0, -2, 126, -126, 0};
+  for (int64_t i = 0; i < 9; ++i)
+    EXPECT_EQ(static_cast<const int8_t*>(int8.panels)[i / 4 * 256 + i % 4], expected[i]) << row[i];
+  EXPECT_TRUE(PackLinear({ViewOf(row, {1, 10}), {}}, Precision::kInt8).ok())
+      << "a NaN does no harm";
+}
+
+TEST(PackLinear, AViewHasTheBytesOfItsSizes) {
+  const std::vector<float> weight(3 * 5, 0.5f);
+  for (const Precision precision : {Precision::kF32, Precision::kBf16, Precision::kInt8}) {
+    const PackedLinear packed = *PackLinear({ViewOf(weight, {3, 5}), {}}, precision);
+    EXPECT_EQ(packed.bytes.size(), *PackedLinearBytes(precision, 3, 5));
+    const auto view = ViewPackedLinear(precision, 3, 5, packed.bytes, packed.owner);
+    ASSERT_TRUE(view.ok());
+    EXPECT_EQ(view->panels, packed.panels);
+    EXPECT_EQ(view->bias, packed.bias);
+    EXPECT_EQ(view->scale, packed.scale);
+    EXPECT_EQ(view->correction, packed.correction);
+    EXPECT_FALSE(ViewPackedLinear(precision, 3, 9, packed.bytes, nullptr).ok());
+    EXPECT_FALSE(ViewPackedLinear(precision, 65, 5, packed.bytes, nullptr).ok());
+    EXPECT_FALSE(ViewPackedLinear(precision, 3, 5, packed.bytes.subspan(4), nullptr).ok());
+    EXPECT_FALSE(PackedLinearBytes(precision, 0, 5).ok());
+    EXPECT_FALSE(PackedLinearBytes(precision, int64_t{1} << 24, int64_t{1} << 24).ok());
+  }
 }
 
 TEST(PackLinear, StacksMatricesAndReadsAllFloatTypes) {
