@@ -1,6 +1,7 @@
 #include "pipelines/encoder_length.h"
 
 #include <span>
+#include <vector>
 
 #include "base/check.h"
 
@@ -22,10 +23,28 @@ constexpr int64_t kBrief = 150;
 constexpr double kMinLogProbIfBrief = -0.8;
 constexpr double kMaxNoSpeechProb = 0.6;
 constexpr double kMinLanguageProb = 0.8;
+// A phrase of so many tokens, said again at once.
+constexpr size_t kRepeatedTokens = 4;
 
 int64_t ContentPositions(const WhisperConfig& config, int64_t num_frames) {
   const int64_t frames_per_position = config.num_frames() / config.num_audio_positions;
   return (num_frames + frames_per_position - 1) / frames_per_position;
+}
+
+// Whether a phrase follows itself, with or without timestamps in between: a loop of two or three
+// rounds, which the compression ratio of a whole text does not show.
+bool RepeatsItself(std::span<const int> tokens, int timestamp_begin) {
+  std::vector<int> text;
+  for (const int token : tokens)
+    if (token < timestamp_begin) text.push_back(token);
+  for (size_t period = kRepeatedTokens; period * 2 <= text.size(); ++period) {
+    size_t equal = 0;
+    for (size_t i = 0; i + period < text.size(); ++i) {
+      equal = text[i] == text[i + period] ? equal + 1 : 0;
+      if (equal >= period) return true;
+    }
+  }
+  return false;
 }
 
 }  // namespace
@@ -45,9 +64,10 @@ bool NeedsWholeWindow(const DecodingResult& result, bool with_timestamps, int64_
       result.no_speech_prob > kMaxNoSpeechProb) {
     return true;
   }
-  if (!with_timestamps) return false;
   const std::span<const int> tokens = result.tokens;
   const int timestamp_begin = tokenizer.timestamp_begin();
+  if (RepeatsItself(tokens, timestamp_begin)) return true;
+  if (!with_timestamps) return false;
   if (tokens.size() < 2 || tokens.back() < timestamp_begin) return true;
   if (tokens[tokens.size() - 2] >= timestamp_begin) return true;
   const int64_t end = tokens.back() - timestamp_begin;

@@ -75,6 +75,19 @@ TEST_F(NeedsWholeWindowTest, ByProbabilitiesAndRepetition) {
   EXPECT_TRUE(Doubts(result, /*with_timestamps=*/false));
 }
 
+TEST_F(NeedsWholeWindowTest, ByAPhraseThatFollowsItself) {
+  DecodingResult result = Good();
+  const int end = result.tokens.back();
+  result.tokens = {kTimestampBegin, 9, 1, 2, 3, 4, 1, 2, 3, end};
+  EXPECT_FALSE(Doubts(result));
+  result.tokens = {kTimestampBegin, 9, 1, 2, 3, 4, 1, 2, 3, 4, end};
+  EXPECT_TRUE(Doubts(result));
+  result.tokens = {kTimestampBegin, 9, 1, 2, 3, 4, end, end, 1, 2, 3, 4, end};
+  EXPECT_TRUE(Doubts(result));
+  result.tokens = {kTimestampBegin, 1, 2, 3, 1, 2, 3, end};  // "no, no, no" is speech
+  EXPECT_FALSE(Doubts(result));
+}
+
 TEST_F(NeedsWholeWindowTest, ByTheLastTimestamp) {
   DecodingResult result = Good();
   result.tokens.back() = kTimestampBegin + 151 + 50;  // a second behind the content's 151 positions
