@@ -151,11 +151,11 @@ Status BatchScheduler::TryStart(Job& job) {
   const int num_rows = options_.num_rows(job.attempt);
   if (static_cast<int>(free_rows_.size()) < num_rows) return OkStatus();
   job.rows = TakeLowest(free_rows_, num_rows);
-  TESSERA_ASSIGN_OR_RETURN(
-      job.task, DecodeTask::Create(tokenizer_, session_.config(),
-                                   options_.At(job.attempt, job.window.begin, job.window.language,
-                                               job.window.prompt),
-                                   job.place, job.rows));
+  DecodingOptions options =
+      options_.At(job.attempt, job.window.begin, job.window.language, job.window.prompt);
+  options.speech = job.window.speech;
+  TESSERA_ASSIGN_OR_RETURN(job.task, DecodeTask::Create(tokenizer_, session_.config(),
+                                                        std::move(options), job.place, job.rows));
   return OkStatus();
 }
 

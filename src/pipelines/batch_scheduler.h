@@ -34,9 +34,10 @@ namespace tessera {
 struct BatchWindow {
   int64_t id = 0;  // the client's
   std::shared_ptr<const MelSource> mel;
-  int64_t begin = 0;       // first mel frame
-  int64_t num_frames = 0;  // 1..3000, then zeros
-  std::string language;    // code; empty: detected on this window first
+  int64_t begin = 0;                    // first mel frame
+  int64_t num_frames = 0;               // 1..3000, then zeros
+  std::string language;                 // code; empty: detected on this window first
+  std::vector<HearOut::Speech> speech;  // DecodingOptions::speech
   std::vector<int> prompt;
 };
 

@@ -138,6 +138,11 @@ std::optional<BatchWindow> BatchTranscription::NextWindow() {
     result.num_frames = window->mel.frames.end - window->mel.frames.begin;
     result.language = recording.language;
     result.prompt = window->prompt;
+    for (const MelRange& speech : window->mel.speech) {
+      const int64_t per_step = config_.num_frames() / config_.num_audio_positions;
+      result.speech.push_back({static_cast<int>((speech.begin - result.begin) / per_step),
+                               static_cast<int>((speech.end - result.begin) / per_step)});
+    }
     return result;
   }
   return std::nullopt;

@@ -125,6 +125,10 @@ LogitFilters MakeLogitFilters(const WhisperTokenizer& tokenizer, const WhisperCo
       max_initial_index =
           static_cast<int>(std::nearbyint(*options.max_initial_timestamp / precision));
     }
+    if (!options.speech.empty()) {
+      filters.push_back(
+          std::make_unique<HearOut>(tokenizer.eot(), tokenizer.timestamp_begin(), options.speech));
+    }
     filters.push_back(std::make_unique<TimestampRules>(
         TimestampRules::Ids{tokenizer.eot(), tokenizer.no_timestamps(),
                             tokenizer.timestamp_begin()},

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "pipelines/logit_filters.h"
 #include "tessera/status.h"
 #include "tessera/transcribe.h"
 
@@ -37,6 +38,9 @@ struct DecodingOptions {
   bool suppress_blank = true;       // the first token is neither " " nor end-of-text
   bool without_timestamps = false;  // text tokens only
   std::optional<double> max_initial_timestamp = 1.0;  // seconds; 0 or unset: no limit
+  // Where people speak in the window, in steps of 0.02 s: its text does not end before they do.
+  // Empty: unknown. Without effect where there are no timestamps.
+  std::vector<HearOut::Speech> speech;
   // Key of the random numbers at temperature > 0: the same options and logits give the same tokens.
   uint64_t seed = 0;
 };

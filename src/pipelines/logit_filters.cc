@@ -34,6 +34,19 @@ void SuppressTokens::Apply(std::span<float> logits, std::span<const int>) const 
   Forbid(logits, tokens_);
 }
 
+void HearOut::Apply(std::span<float> logits, std::span<const int> sampled) const {
+  const auto is_timestamp = [this](int token) { return token >= timestamp_begin_; };
+  const auto last = std::find_if(sampled.rbegin(), sampled.rend(), is_timestamp);
+  if (last == sampled.rend()) return;
+  const bool closed =
+      last == sampled.rbegin() && sampled.size() >= 2 && !is_timestamp(sampled[sampled.size() - 2]);
+  const int from = *last - timestamp_begin_;
+  int left = 0;
+  for (const Speech& speech : speech_)
+    left += std::max(0, speech.end - std::max(speech.begin, from));
+  if (left >= (closed ? kMinBehind : kMinOpen)) Forbid(logits, std::span(&eot_, 1));
+}
+
 void TimestampRules::Apply(std::span<float> logits, std::span<const int> sampled) const {
   const auto vocab_size = static_cast<int64_t>(logits.size());
   const auto is_timestamp = [this](int token) { return token >= ids_.timestamp_begin; };

@@ -1,9 +1,9 @@
 // The three rules that openai-whisper (20250625, decoding.py) applies to a row of logits before a
-// token is chosen.
+// token is chosen, and one for windows in which it is known where people speak.
 //
 // A filter sets forbidden logits to -inf in place; the order is SuppressBlank, SuppressTokens,
-// TimestampRules. `logits` is f32 [vocab_size]; `sampled` are the row's tokens after the initial
-// tokens (prompt, start sequence, prefix), so it is empty at the first step. Ids out of the
+// HearOut, TimestampRules. `logits` is f32 [vocab_size]; `sampled` are the row's tokens after the
+// initial tokens (prompt, start sequence, prefix), so it is empty at the first step. Ids out of the
 // vocabulary are ignored. Filters are immutable and thread-safe.
 #ifndef TESSERA_PIPELINES_LOGIT_FILTERS_H_
 #define TESSERA_PIPELINES_LOGIT_FILTERS_H_
@@ -40,6 +40,27 @@ class SuppressTokens : public LogitFilter {
 
  private:
   std::vector<int> tokens_;
+};
+
+// A text does not end while speech is left behind its last timestamp. The model learned to leave
+// the last sentence of a window to the next one, whose begin it expects where this sentence begins;
+// a window that is known to end in silence has no such next one.
+class HearOut : public LogitFilter {
+ public:
+  // In timestamp steps of 0.02 s from the window's begin.
+  struct Speech {
+    int begin = 0, end = 0;
+  };
+  // Behind a closed segment kMinBehind steps of speech ask for another segment, in an open one
+  // kMinOpen steps for its text and its end. Ids as in TimestampRules.
+  HearOut(int eot, int timestamp_begin, std::vector<Speech> speech)
+      : eot_(eot), timestamp_begin_(timestamp_begin), speech_(std::move(speech)) {}
+  static constexpr int kMinBehind = 50, kMinOpen = 10;
+  void Apply(std::span<float> logits, std::span<const int> sampled) const override;
+
+ private:
+  int eot_, timestamp_begin_;
+  std::vector<Speech> speech_;
 };
 
 // Timestamps come in pairs (except directly before end-of-text), do not decrease, a segment has a

@@ -81,9 +81,11 @@ class Program {
   virtual ~Program() = default;
   // Runs with this context use `threads`, where the provider computes on the CPU; contexts on
   // different teams may run at the same time. Null: the provider's own threads, on which runs take
-  // turns.
+  // turns. Contexts whose runs never overlap may share memory: `beside` is one of them, of any
+  // program of this provider.
   virtual std::unique_ptr<ExecutionContext> NewContext(
-      std::shared_ptr<ThreadPool> threads = nullptr) const = 0;
+      std::shared_ptr<ThreadPool> threads = nullptr,
+      const ExecutionContext* beside = nullptr) const = 0;
   // `states` must come from the same provider and hold every state of the graph. Cancelled between
   // steps when `stop` is set.
   virtual Status Run(ExecutionContext& context, StateStore* states, const RunBindings& bindings,

@@ -301,5 +301,29 @@ TEST(LanguageDetectionTest, SoftmaxIsOverLanguagesAlone) {
   EXPECT_EQ(detection.probs[2].first, "zh");  // of equals the first
 }
 
+// Speech from 1 s to 5 s and from 6 s to 8 s; text is below 10, end-of-text 10, <|0.00|> 11.
+TEST(HearOutTest, ATextDoesNotEndBeforeTheSpeech) {
+  const HearOut filter(10, 11, {{50, 250}, {300, 400}});
+  const auto may_end = [&](std::vector<int> sampled) {
+    std::vector<float> logits(600, 1.0f);
+    filter.Apply(logits, sampled);
+    for (size_t i = 0; i < logits.size(); ++i)
+      if (i != 10) EXPECT_EQ(logits[i], 1.0f);
+    return logits[10] == 1.0f;
+  };
+  const auto at = [](int step) { return 11 + step; };
+  EXPECT_TRUE(may_end({}));  // the first token is a timestamp by other rules
+  EXPECT_FALSE(may_end({at(0), 1}));
+  // Closed segments: a second of speech, in however many parts, asks for another one.
+  EXPECT_FALSE(may_end({at(0), 1, at(350)}));
+  EXPECT_TRUE(may_end({at(0), 1, at(351)}));
+  EXPECT_FALSE(may_end({at(0), 1, at(249)}));
+  // Open ones, with and without text: a fifth of a second.
+  EXPECT_FALSE(may_end({at(0), 1, at(390), at(390)}));
+  EXPECT_FALSE(may_end({at(0), 1, at(390), at(390), 2}));
+  EXPECT_TRUE(may_end({at(0), 1, at(391), at(391)}));
+  EXPECT_TRUE(may_end({at(0), 1, at(391), at(391), 2}));
+}
+
 }  // namespace
 }  // namespace tessera

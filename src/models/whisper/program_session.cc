@@ -14,15 +14,18 @@ ProgramSession::ProgramSession(std::shared_ptr<const WhisperModel> model,
       iota_(config().num_audio_positions) {
   const WhisperConfig& c = config();
   for (Row& row : rows_) row.slots.resize(c.num_text_positions);
-  decoder_ = model_->decoder_->NewContext();
   if (options.num_encoders > 1) narrow_ = std::make_shared<ThreadPool>(options.narrow_threads);
   for (int i = 0; i < options.num_encoders; ++i) {
     const auto threads = i == 0 ? nullptr : std::make_shared<ThreadPool>(1);
-    encoders_.push_back({model_->encoder_->NewContext(threads),
-                         model_->cross_kv_->NewContext(threads),
+    std::unique_ptr<ExecutionContext> encoder = model_->encoder_->NewContext(threads);
+    std::unique_ptr<ExecutionContext> cross_kv =
+        model_->cross_kv_->NewContext(threads, encoder.get());
+    encoders_.push_back({std::move(encoder), std::move(cross_kv),
                          Tensor(DType::kF32, {1, c.num_frames(), c.num_mels}),
                          Tensor(DType::kF32, {1, c.num_audio_positions, c.audio_width})});
   }
+  // Encoder 0 and the decoder run on one thread, in turns.
+  decoder_ = model_->decoder_->NewContext(nullptr, encoders_.front().encoder.get());
   std::iota(iota_.begin(), iota_.end(), 0);
 }
 
@@ -56,6 +59,8 @@ Status ProgramSession::Encode(const View& mel, int window, const EncodeOptions& 
   TESSERA_CHECK(options.encoder >= 0 && options.encoder < num_encoders());
   TESSERA_CHECK(options.positions >= 0 && options.positions <= c.num_audio_positions);
   Encoder& own = encoders_[options.encoder];
+  // Token by token the decoder would bring half of the file into memory, 64 KiB for a row.
+  model_->release_pages_();
   const struct Counted {
     explicit Counted(std::atomic<int>& n) : n(n) { ++n; }
     ~Counted() { --n; }

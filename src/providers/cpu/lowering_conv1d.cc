@@ -33,6 +33,9 @@ Status Lowering::LowerConv1d(int index) {
   const ValueId result = FuseEpilogue(index, op, rows);
   op.out = NewRows(result);
   Emit(rows, n.name, std::move(op));
+  // What follows, in the same chain, would have its arrays beside the convolution's input, which
+  // may be the largest of all.
+  CloseChain();
   return OkStatus();
 }
 

@@ -8,22 +8,30 @@
 namespace tessera::cpu {
 
 size_t CpuContext::bytes() const {
-  size_t total = arena.bytes();
-  for (const WorkerMemory& w : workers)
+  size_t total = memory->arena.bytes();
+  for (const WorkerMemory& w : memory->workers)
     total += w.scratch.bytes() + w.activations.bytes() + w.attention.bytes();
   return total;
 }
 
-std::unique_ptr<ExecutionContext> CpuProgram::NewContext(
-    std::shared_ptr<ThreadPool> threads) const {
+std::unique_ptr<ExecutionContext> CpuProgram::NewContext(std::shared_ptr<ThreadPool> threads,
+                                                         const ExecutionContext* beside) const {
   auto context = std::make_unique<CpuContext>();
-  const int num_workers = (threads ? *threads : pool_->pool).num_threads();
+  const auto num_workers = static_cast<size_t>((threads ? *threads : pool_->pool).num_threads());
   context->threads = std::move(threads);
-  context->arena = AlignedBuffer(plan_.arena_bytes);
-  for (int w = 0; w < num_workers; ++w)
-    context->workers.push_back({AlignedBuffer(plan_.scratch_bytes),
-                                AlignedBuffer(plan_.activation_bytes),
-                                AlignedBuffer(plan_.attention_bytes)});
+  context->memory = beside != nullptr ? static_cast<const CpuContext*>(beside)->memory
+                                      : std::make_shared<CpuContext::Memory>();
+  const auto grow = [](AlignedBuffer& buffer, int64_t bytes) {
+    if (static_cast<int64_t>(buffer.bytes()) < bytes) buffer = AlignedBuffer(bytes);
+  };
+  CpuContext::Memory& memory = *context->memory;
+  grow(memory.arena, plan_.arena_bytes);
+  if (memory.workers.size() < num_workers) memory.workers.resize(num_workers);
+  for (WorkerMemory& worker : memory.workers) {
+    grow(worker.scratch, plan_.scratch_bytes);
+    grow(worker.activations, plan_.activation_bytes);
+    grow(worker.attention, plan_.attention_bytes);
+  }
   return context;
 }
 
@@ -125,14 +133,14 @@ Status CpuProgram::Run(ExecutionContext& context, StateStore* states, const RunB
   RunState run;
   Status bound = Bind(bindings, states, run);
   if (!bound.ok()) return bound;
-  run.arena = static_cast<char*>(own.arena.data());
-  run.workers = own.workers.data();
+  run.arena = static_cast<char*>(own.memory->arena.data());
+  run.workers = own.memory->workers.data();
 
   std::unique_lock<std::mutex> turn;
   if (!own.threads) turn = std::unique_lock(pool_->mutex);
   ThreadPool& pool = own.threads ? *own.threads : pool_->pool;
   run.num_workers = pool.num_threads();
-  TESSERA_CHECK(run.num_workers <= static_cast<int>(own.workers.size()));
+  TESSERA_CHECK(run.num_workers <= static_cast<int>(own.memory->workers.size()));
   SpinBarrier barrier(run.num_workers);
   run.barrier = &barrier;
   // Worker 0 decides before a barrier, all read after it; two slots, so that a decision for the

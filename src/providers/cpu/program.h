@@ -23,7 +23,8 @@ class CpuProgram : public Program {
   CpuProgram(Plan plan, std::shared_ptr<SharedPool> pool)
       : plan_(std::move(plan)), pool_(std::move(pool)) {}
 
-  std::unique_ptr<ExecutionContext> NewContext(std::shared_ptr<ThreadPool> threads) const override;
+  std::unique_ptr<ExecutionContext> NewContext(std::shared_ptr<ThreadPool> threads,
+                                               const ExecutionContext* beside) const override;
   Status Run(ExecutionContext& context, StateStore* states, const RunBindings& bindings,
              std::stop_token stop) const override;
   size_t weight_bytes() const override { return plan_.weight_bytes; }
@@ -43,9 +44,13 @@ class CpuContext : public ExecutionContext {
   size_t bytes() const override;
   void UseThreads(std::shared_ptr<ThreadPool> team) override { threads = std::move(team); }
 
+  struct Memory {
+    AlignedBuffer arena;
+    std::vector<WorkerMemory> workers;
+  };
+
   std::shared_ptr<ThreadPool> threads;  // null: the provider's
-  AlignedBuffer arena;
-  std::vector<WorkerMemory> workers;
+  std::shared_ptr<Memory> memory;       // of this context, or of one with which it takes turns
   // Seconds spent in each step of the plan, summed over runs; empty unless profiling was asked for.
   std::vector<double> step_seconds;
 };
