@@ -47,6 +47,8 @@ ENGINES = {
     "tessera-f32": Engine("tessera", None, "f32", 1, 0),
     "tessera-bf16": Engine("tessera", None, "bf16", 1, 0),
     "tessera-int8": Engine("tessera", None, "int8", 1, 0),
+    "tessera-int8-batch8": Engine("tessera", None, "int8", 1, 8),
+    "tessera-bf16-batch8": Engine("tessera", None, "bf16", 1, 8),
     "tessera-f32-beam5": Engine("tessera", None, "f32", 5, 0),
     "tessera-int8-beam5": Engine("tessera", None, "int8", 5, 0),
     "faster-whisper-f32": Engine("faster-whisper", None, "float32", 1, 0),
@@ -64,7 +66,9 @@ ENGINES = {
 PAIRS = (("tessera-f32", "faster-whisper-f32"), ("tessera-bf16", "faster-whisper-int8"),
          ("tessera-int8", "faster-whisper-int8"), ("tessera-int8", "faster-whisper-int8-batch8"),
          ("tessera-f32", "openvino-f32"), ("tessera-bf16", "openvino-bf16"), ("tessera-int8", "openvino-bf16"),
-         ("tessera-int8", "whisper.cpp-q8_0"), ("tessera-int8-beam5", "faster-whisper-int8-beam5"),
+         ("tessera-int8", "whisper.cpp-q8_0"), ("tessera-int8-batch8", "openvino-bf16"),
+         ("tessera-int8-batch8", "faster-whisper-int8"), ("tessera-int8-batch8", "faster-whisper-int8-batch8"),
+         ("tessera-int8-batch8", "whisper.cpp-q8_0"), ("tessera-int8-beam5", "faster-whisper-int8-beam5"),
          ("tessera-int8-beam5", "whisper.cpp-q8_0-beam5"))
 START_LIMIT, FILE_LIMIT = 600, 1800  # seconds without an answer
 
@@ -216,12 +220,15 @@ class Tessera:
     """Ours through its command line: one process a round, which tells each finished file by a line of JSON.
 
     The first two files are the warm-up recording twice: the second one's time taken from the first one's is start and load; the
-    work of the round runs from the end of the second to the end of the last.
+    work of the round runs from the end of the second to the end of the last. In batched mode the recordings are one stream, so
+    the work is the whole process, its start and load included.
     """
 
     def __init__(self, name, engine, args, _weights):
         self.name, self.peak_bytes, self.starts, self.out = name, 0, [], args.out / name
         flags = ["--beam-size", "5", "--best-of", "5"] if engine.beam > 1 else []
+        self.batched = engine.batch > 0
+        flags += ["--mode", "batched", "--batch-size", str(engine.batch)] if self.batched else ["--mode", "sequential"]
         self.command = [args.tessera, "transcribe", "--json", "--quiet", "--model", str(args.model), "--device", "cpu",
                         "--language", "en", "--precision", engine.precision, "--threads", str(args.threads),
                         "--output-format", "json", "--output-dir", str(self.out), *flags]
@@ -235,7 +242,7 @@ class Tessera:
                 copy.write_bytes(path.read_bytes())
 
     def round(self, audio):
-        paths = [*self.warm, *audio.values()]
+        paths = [*([] if self.batched else self.warm), *audio.values()]
         self.out.mkdir(parents=True, exist_ok=True)
         with open(f"{self.out}.log", "wb") as log:
             start = time.perf_counter()
@@ -247,10 +254,10 @@ class Tessera:
             process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode or len(arrivals) < len(paths):
             raise RuntimeError(f"{self.name}: exit code {process.returncode}, {len(arrivals)} lines; see {self.out}.log")
-        self.starts.append(max(0.0, arrivals[0] - start - (arrivals[1] - arrivals[0])))
+        self.starts.append(0.0 if self.batched else max(0.0, arrivals[0] - start - (arrivals[1] - arrivals[0])))
         self.peak_bytes = max(self.peak_bytes, usage.ru_maxrss * 1024)
         texts = {n: json.loads((self.out / f"{p.stem}.json").read_text(encoding="utf-8"))["text"] for n, p in audio.items()}
-        return texts, arrivals[len(paths) - 1] - arrivals[1]
+        return texts, arrivals[len(paths) - 1] - (start if self.batched else arrivals[1])
 
     @property
     def load_seconds(self):

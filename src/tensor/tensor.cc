@@ -4,6 +4,8 @@
 #include <cstring>
 #include <new>
 
+#include "base/huge_pages.h"
+
 namespace tessera {
 
 int64_t NumElements(std::span<const int64_t> shape) {
@@ -60,7 +62,9 @@ AlignedBuffer::AlignedBuffer(void* allocation, size_t bytes) : bytes_(bytes) {
 }
 
 AlignedBuffer::AlignedBuffer(size_t bytes)
-    : AlignedBuffer(std::malloc(AllocationBytes(bytes)), bytes) {}
+    : AlignedBuffer(bytes < kMinHugeBytes ? std::malloc(AllocationBytes(bytes))
+                                          : AllocateHuge(AllocationBytes(bytes)),
+                    bytes) {}
 
 AlignedBuffer AlignedBuffer::Zeroed(size_t bytes) {
   return AlignedBuffer(std::calloc(AllocationBytes(bytes), 1), bytes);
