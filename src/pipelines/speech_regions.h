@@ -32,7 +32,7 @@ struct CutOptions {
   int64_t min_silence = 5;           // a shorter pause does not end a region: 0.16 s
   int64_t padding = 8;               // kept on both sides of a region, if nobody else's: 0.26 s
   int64_t max_window = 937;          // 29.98 s
-  int64_t search = 312;              // a window's end is looked for in its last 10 s
+  int64_t search = 156;              // a window's end is looked for in its last 5 s
   int64_t half_full = 468;           // from this length on a window ends before
   int64_t long_silence = 62;         // a silence of 2 s
   int64_t too_long_silence = 312;    // any window ends before a silence of 10 s
