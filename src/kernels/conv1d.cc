@@ -5,26 +5,6 @@
 
 namespace tessera::kernels {
 
-Result<Tensor> RepackConv1dWeight(const View& weight) {
-  if (weight.shape.size() != 3) {
-    return InvalidArgument("expected a Conv1d weight of shape [out, in, kernel], found " +
-                           ShapeToString(weight.shape));
-  }
-  TESSERA_ASSIGN_OR_RETURN(const Tensor source, ToF32Tensor(weight));
-  const int64_t out = weight.shape[0], in = weight.shape[1], kernel = weight.shape[2];
-  Tensor packed(DType::kF32, {out, kernel * in});
-  const float* from = source.As<float>();
-  float* to = packed.As<float>();
-  for (int64_t o = 0; o < out; ++o) {
-    for (int64_t i = 0; i < in; ++i) {
-      for (int64_t j = 0; j < kernel; ++j) {
-        to[(o * kernel + j) * in + i] = from[(o * in + i) * kernel + j];
-      }
-    }
-  }
-  return packed;
-}
-
 void Im2ColRows(const Im2ColArgs& a, int64_t first, int64_t rows, float* out, int64_t out_ld) {
   const size_t frame_bytes = static_cast<size_t>(a.channels) * sizeof(float);
   const bool contiguous = a.input_ld == a.channels;

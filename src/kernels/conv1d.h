@@ -1,23 +1,15 @@
-// Conv1d over a channels-last signal as a Linear: a repacked weight and, where needed, rows of
-// gathered input.
+// Conv1d over a channels-last signal as a Linear: what of its input must be gathered.
 //
-// With the weight as [out, kernel * in], output frame t is the Linear of the window that starts at
-// input frame t * stride - padding. Where frames follow each other without a gap, a window inside
-// the signal is contiguous and the next one starts stride * channels later: rows that overlap, with
-// nothing to gather. Im2ColRows is for windows that reach over an end.
+// With the weight as PackLinear packs one of [out, in, kernel], output frame t is the Linear of the
+// window that starts at input frame t * stride - padding. Where frames follow each other without a
+// gap, a window inside the signal is contiguous and the next one starts stride * channels later:
+// rows that overlap, with nothing to gather. Im2ColRows is for windows that reach over an end.
 #ifndef TESSERA_KERNELS_CONV1D_H_
 #define TESSERA_KERNELS_CONV1D_H_
 
 #include <cstdint>
 
-#include "base/check.h"
-#include "tensor/tensor.h"
-
 namespace tessera::kernels {
-
-// weight[out, in, kernel] in f32, f16 or bf16 -> f32 [out, kernel * in], element (o, j * in + i) =
-// weight[o, i, j].
-Result<Tensor> RepackConv1dWeight(const View& weight);
 
 // (length + 2 * padding - kernel) / stride + 1, or 0 when the kernel does not fit.
 constexpr int64_t Conv1dOutputLength(int64_t length, int64_t kernel, int64_t stride,

@@ -22,9 +22,8 @@ class SpeechDetector {
   // The probability of speech, in [0, 1], in each frame of the samples [begin_sample, begin_sample
   // + count): ceil(count / frame_samples()) of them; a last frame that is not full is filled with
   // silence. `begin_sample` is a multiple of frame_samples(), the range lies inside the clip; else
-  // invalid_argument. Calls do not depend on each other: a detector with memory begins on its own
-  // a few seconds before the range, so that long recordings can be read in parts. Cancelled on a
-  // stop request. One thread at a time.
+  // invalid_argument. The result does not depend on earlier calls: a detector with memory goes on
+  // where it is, or begins the recording again. Cancelled on a stop request. One thread at a time.
   virtual Result<std::vector<float>> Probabilities(const AudioClip& clip, int64_t begin_sample,
                                                    int64_t count, std::stop_token stop) = 0;
 };
