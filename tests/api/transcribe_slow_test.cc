@@ -190,6 +190,7 @@ TEST_F(TranscribeApiTest, CancelsThroughC) {
   tessera_transcribe_options_init(&options);
   options.language = "en";
   options.no_speech_threshold = std::nan("");
+  options.mode = TESSERA_MODE_SEQUENTIAL;  // batched mode would find nothing to decode in silence
   options.user_data = transcriber;
   options.on_progress = [](double, double, void* data) {
     EXPECT_EQ(tessera_cancel(static_cast<tessera_transcriber*>(data)), TESSERA_OK);
