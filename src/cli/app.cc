@@ -1,3 +1,4 @@
+#include <CLI/CLI.hpp>
 #include <cstdio>
 
 #include "cli/command.h"
@@ -44,6 +45,20 @@ void PrintVersion() {
 
 void PrintError(const std::string& message) {
   std::fprintf(stderr, "tessera: %s\n", message.c_str());
+}
+
+std::optional<int> ParseArguments(CLI::App& app, const std::vector<std::string>& arguments) {
+  try {
+    // CLI11 takes the arguments last first.
+    app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
+    return std::nullopt;
+  } catch (const CLI::CallForHelp&) {
+    std::fputs(app.help().c_str(), stdout);
+    return kExitOk;
+  } catch (const CLI::ParseError& error) {
+    PrintError(std::string(error.what()) + " (" + app.get_name() + " --help)");
+    return kExitUsage;
+  }
 }
 
 int RunCli(const std::vector<std::string>& arguments) {

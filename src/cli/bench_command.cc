@@ -201,15 +201,7 @@ int RunBenchCommand(const std::vector<std::string>& arguments) {
   app.add_option("--html", options.html, "write a page with tables and rooflines to this file");
   app.add_option("--svg", options.svg, "write the rooflines to this file");
   app.add_flag("-q,--quiet", options.quiet, "no progress");
-  try {
-    app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
-  } catch (const CLI::CallForHelp&) {
-    std::fputs(app.help().c_str(), stdout);
-    return kExitOk;
-  } catch (const CLI::ParseError& error) {
-    PrintError(std::string(error.what()) + " (tessera bench --help)");
-    return kExitUsage;
-  }
+  if (const std::optional<int> code = ParseArguments(app, arguments)) return *code;
   return BenchRun(std::move(options)).Run();
 }
 

@@ -3,8 +3,13 @@
 #ifndef TESSERA_CLI_COMMAND_H_
 #define TESSERA_CLI_COMMAND_H_
 
+#include <optional>
 #include <string>
 #include <vector>
+
+namespace CLI {
+class App;
+}
 
 namespace tessera::cli {
 
@@ -21,6 +26,11 @@ int RunBenchCommand(const std::vector<std::string>& arguments);
 
 // The whole program behind main(): picks the command; --help and --version.
 int RunCli(const std::vector<std::string>& arguments);
+
+// Parses a command's arguments into what `app`, named "tessera COMMAND", is bound to. An exit code
+// when the command is over with that: the help that was asked for is on stdout, or a usage error on
+// stderr.
+std::optional<int> ParseArguments(CLI::App& app, const std::vector<std::string>& arguments);
 
 // "tessera: MESSAGE" on stderr.
 void PrintError(const std::string& message);

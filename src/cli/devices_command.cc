@@ -86,15 +86,7 @@ int RunDevicesCommand(const std::vector<std::string>& arguments) {
       "tessera devices");
   bool json = false;
   app.add_flag("--json", json, "one JSON object");
-  try {
-    app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
-  } catch (const CLI::CallForHelp&) {
-    std::fputs(app.help().c_str(), stdout);
-    return kExitOk;
-  } catch (const CLI::ParseError& error) {
-    PrintError(std::string(error.what()) + " (tessera devices --help)");
-    return kExitUsage;
-  }
+  if (const std::optional<int> code = ParseArguments(app, arguments)) return *code;
   const CpuInfo cpu = DetectCpu();
   const std::vector<HardwareDevice> devices = DetectDevices();
   if (json) {

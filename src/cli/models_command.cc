@@ -209,15 +209,7 @@ int RunModelsCommand(const std::vector<std::string>& arguments) {
   add_stage(graph, shown.stage, false);
   graph->add_option("--svg", shown.svg, "draw it into this file; - is stdout");
 
-  try {
-    app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
-  } catch (const CLI::CallForHelp&) {
-    std::fputs(app.help().c_str(), stdout);
-    return kExitOk;
-  } catch (const CLI::ParseError& error) {
-    PrintError(std::string(error.what()) + " (tessera models --help)");
-    return kExitUsage;
-  }
+  if (const std::optional<int> code = ParseArguments(app, arguments)) return *code;
   if (list->parsed()) return List(json);
   if (pull->parsed()) return Pull(name, from, force, quiet);
   if (path->parsed()) return Path(name);
