@@ -14,6 +14,7 @@ using nlohmann::json;
 constexpr uint64_t kVersion = 1;
 constexpr uint64_t kMaxBytes = uint64_t{1} << 40;
 constexpr size_t kMaxEntries = 1000;  // of any list
+constexpr size_t kMaxDepth = 4;       // folders of a file's path, itself included
 
 bool IsPlainName(std::string_view name) {
   return !name.empty() && name.size() <= 128 && name.front() != '.' && name.front() != '-' &&
@@ -21,6 +22,18 @@ bool IsPlainName(std::string_view name) {
            return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
                   c == '.' || c == '_' || c == '-' || c == '+';
          });
+}
+
+// A path below the model's folder: plain names with '/' between them. None begins with a '.', so it
+// leads nowhere else.
+bool IsPlainPath(std::string_view path) {
+  for (size_t depth = 0; depth < kMaxDepth; ++depth) {
+    const size_t slash = path.find('/');
+    if (!IsPlainName(path.substr(0, slash))) return false;
+    if (slash == path.npos) return true;
+    path.remove_prefix(slash + 1);
+  }
+  return false;
 }
 
 bool IsSha256(std::string_view text) {
@@ -65,7 +78,12 @@ Result<const json*> List(const json& object, const char* key) {
 
 Result<ModelFile> ReadModelFile(const json& object, const std::vector<ModelPackage>& packages) {
   ModelFile file;
-  TESSERA_ASSIGN_OR_RETURN(file.name, PlainName(object, "name"));
+  TESSERA_ASSIGN_OR_RETURN(file.name, String(object, "name"));
+  if (!IsPlainPath(file.name)) {
+    return DataLoss(
+        "expected names of letters, digits and . _ - + with '/' between them, found \"" +
+        file.name.substr(0, 60) + "\"");
+  }
   TESSERA_RETURN_IF_ERROR(ReadHashAndSize(object, file.sha256, file.bytes));
   TESSERA_ASSIGN_OR_RETURN(const json* parts, List(object, "parts"));
   for (const json& part_object : *parts) {

@@ -29,7 +29,7 @@ struct ModelFilePart {
 };
 
 struct ModelFile {
-  std::string name;  // in the model's folder
+  std::string name;  // in the model's folder; may lie in folders of it ("1_Pooling/config.json")
   std::string sha256;
   uint64_t bytes = 0;
   std::vector<ModelFilePart> parts;  // at least one
@@ -37,7 +37,7 @@ struct ModelFile {
 
 struct LockedModel {
   std::string name;
-  std::string kind;  // "whisper"
+  std::string kind;  // "whisper", "bert", "silero"
   std::string description;
   std::string licence;      // SPDX identifier
   bool is_default = false;  // of its kind
@@ -47,8 +47,8 @@ struct LockedModel {
   uint64_t bytes() const;  // of all files
 };
 
-// Checked: names are plain file names, hashes 64 lower-case hexadecimal digits, sizes positive,
-// parts refer to packages, no name twice. kDataLoss otherwise.
+// Checked: names are plain file names (of files: relative paths of such), hashes 64 lower-case
+// hexadecimal digits, sizes positive, parts refer to packages, no name twice. kDataLoss otherwise.
 Result<std::vector<LockedModel>> ParseModelLock(std::string_view text);
 
 // The text that was built in.

@@ -134,8 +134,9 @@ class Puller {
   }
 
   Result<CheckedWriter> NewFile(const ModelFile& file) const {
-    TESSERA_RETURN_IF_ERROR(MakeFolders(folder_));
-    return CheckedWriter::Create(file, JoinPath(folder_, file.name), options_);
+    const std::string path = JoinPath(folder_, file.name);
+    TESSERA_RETURN_IF_ERROR(MakeFolders(path.substr(0, path.rfind('/'))));
+    return CheckedWriter::Create(file, path, options_);
   }
 
   // Files of the model that lie unpacked in from_dir, or in its folder of the model's name.

