@@ -11,7 +11,6 @@
 #include <string>
 #include <vector>
 
-#include "formats/weights.h"
 #include "models/whisper/config.h"
 #include "models/whisper/weights.h"
 
@@ -38,33 +37,6 @@ Result<WhisperFiles> LoadWhisperGgml(const std::string& file);
 // (layer, head) pairs under "alignment_heads" of a JSON file; empty when the file or the key is
 // absent or of another form, since only word timestamps need them.
 std::vector<std::pair<int, int>> ReadAlignmentHeads(const std::string& path);
-
-// Collects views by name from a WeightFile; the first failure is kept and everything after it is
-// skipped.
-class WeightCollector {
- public:
-  WeightCollector(const WeightFile& file, WhisperWeights& weights)
-      : file_(file), weights_(weights) {
-    weights_.owners.push_back(file.owner());
-    weights_.files = file.mappings();
-    weights_.release_pages = [file] { file.ReleasePages(); };
-  }
-  View Get(const std::string& name);
-  // No data when absent.
-  View GetOptional(const std::string& name);
-  NormWeights Norm(const std::string& gamma, const std::string& beta) {
-    return {Get(gamma), Get(beta)};
-  }
-  // NAME.weight and NAME.bias, or with another separator.
-  LinearWeights Linear(const std::string& name, const std::string& separator = ".");
-  const Status& status() const { return status_; }
-  void Fail(Status status);
-
- private:
-  const WeightFile& file_;
-  WhisperWeights& weights_;
-  Status status_;
-};
 
 }  // namespace tessera
 

@@ -1,5 +1,6 @@
 #include "formats/ctranslate2.h"
 
+#include "models/weight_collector.h"
 #include "models/whisper/load.h"
 
 namespace tessera {
@@ -68,7 +69,7 @@ Result<WhisperFiles> LoadWhisperCtranslate2(const std::string& folder) {
   WhisperFiles files;
   files.format = "ctranslate2";
   const WeightFile& file = model.weights;
-  WeightCollector c(file, files.weights);
+  WeightCollector c(file, files.weights, "Whisper");
   WhisperWeights& w = files.weights;
   w.conv1 = c.Linear("encoder/conv1", "/");
   w.conv2 = c.Linear("encoder/conv2", "/");

@@ -1,5 +1,6 @@
 #include "formats/ggml.h"
 
+#include "models/weight_collector.h"
 #include "models/whisper/load.h"
 
 namespace tessera {
@@ -30,7 +31,7 @@ Result<WhisperFiles> LoadWhisperGgml(const std::string& path) {
     return DataLoss(path + ": expected 1..128 layers");
   WhisperFiles files;
   files.format = "ggml";
-  WeightCollector c(model.weights, files.weights);
+  WeightCollector c(model.weights, files.weights, "Whisper");
   WhisperWeights& w = files.weights;
   w.conv1 = Conv(c, "encoder.conv1");
   w.conv2 = Conv(c, "encoder.conv2");

@@ -1,6 +1,7 @@
 #include "formats/safetensors.h"
 
 #include "formats/json.h"
+#include "models/weight_collector.h"
 #include "models/whisper/load.h"
 
 namespace tessera {
@@ -40,7 +41,7 @@ Result<WhisperFiles> LoadWhisperSafetensors(const std::string& folder) {
   TESSERA_ASSIGN_OR_RETURN(WeightFile file, OpenSafetensors(folder));
   WhisperFiles files;
   files.format = "safetensors";
-  WeightCollector c(file, files.weights);
+  WeightCollector c(file, files.weights, "Whisper");
   WhisperWeights& w = files.weights;
   const std::string root = file.Find("model.encoder.conv1.weight") != nullptr ? "model." : "";
   const std::string e = root + "encoder.", d = root + "decoder.";

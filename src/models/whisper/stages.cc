@@ -1,56 +1,18 @@
 #include "models/whisper/stages.h"
 
-#include <cmath>
 #include <string>
 
-#include "graph/builder.h"
+#include "models/layer_builder.h"
 
 namespace tessera {
 namespace {
 
-// Adds layers with their weights as constants named after the layer.
-class LayerBuilder {
- public:
-  LayerBuilder(std::string graph_name, const WhisperWeights& weights) : b(std::move(graph_name)) {
-    for (const auto& owner : weights.owners) b.KeepAlive(owner);
-  }
-  ValueId Linear(const std::string& name, ValueId x, const LinearWeights& w) {
-    const ValueId weight = b.Constant(name + ".weight", w.weight);
-    return b.Linear(name, x, weight, Bias(name, w));
-  }
-  ValueId Norm(const std::string& name, ValueId x, const NormWeights& w) {
-    const ValueId gamma = b.Constant(name + ".gamma", w.gamma);
-    const ValueId beta = b.Constant(name + ".beta", w.beta);
-    return b.LayerNorm(name, x, gamma, beta);
-  }
-  ValueId ConvGelu(const std::string& name, ValueId x, const LinearWeights& w, int64_t stride) {
-    const ValueId weight = b.Constant(name + ".weight", w.weight);
-    const ValueId y = b.Conv1d(name, x, weight, Bias(name, w), {.stride = stride, .padding = 1});
-    return b.Gelu(name + ".gelu", y);
-  }
-  // x + down(gelu(up(norm(x))))
-  ValueId Mlp(const std::string& p, ValueId x, const NormWeights& norm, const LinearWeights& up,
-              const LinearWeights& down) {
-    const ValueId h = Norm(p + "mlp_norm", x, norm);
-    const ValueId g = b.Gelu(p + "mlp_gelu", Linear(p + "mlp_up", h, up));
-    return b.Add(p + "mlp_add", x, Linear(p + "mlp_down", g, down));
-  }
-
-  GraphBuilder b;
-
- private:
-  ValueId Bias(const std::string& name, const LinearWeights& w) {
-    return w.bias.data == nullptr ? kNoValue : b.Constant(name + ".bias", w.bias);
-  }
-};
-
-AttentionAttributes HeadAttributes(int64_t width, int64_t num_heads, bool causal) {
-  // openai-whisper scales queries and keys by head_dim^-0.25 each; the product's scale is the same.
-  const float head_dim = static_cast<float>(width) / static_cast<float>(num_heads);
-  return {.num_heads = num_heads, .scale = 1.0f / std::sqrt(head_dim), .causal = causal};
+// x + down(gelu(up(norm(x))))
+template <typename Layer>
+ValueId Mlp(LayerBuilder& l, const std::string& p, ValueId x, const Layer& layer) {
+  const ValueId h = l.Norm(p + "mlp_norm", x, layer.mlp_norm);
+  return l.b.Add(p + "mlp_add", x, l.Mlp(p, h, layer.mlp_up, layer.mlp_down));
 }
-
-std::string LayerName(size_t i) { return "layers." + std::to_string(i) + "."; }
 
 }  // namespace
 
@@ -65,7 +27,7 @@ Result<Graph> BuildWhisperEncoder(const WhisperConfig& c, const WhisperWeights& 
   x = l.ConvGelu("conv1", x, w.conv1, 1);
   x = l.ConvGelu("conv2", x, w.conv2, 2);
   x = b.Add("embed", x, positions);
-  const AttentionAttributes heads = HeadAttributes(c.audio_width, c.num_audio_heads, false);
+  const AttentionAttributes heads = HeadAttributes(c.audio_width, c.num_audio_heads);
   for (size_t i = 0; i < w.encoder_layers.size(); ++i) {
     const WhisperEncoderLayer& layer = w.encoder_layers[i];
     const std::string p = LayerName(i);
@@ -75,7 +37,7 @@ Result<Graph> BuildWhisperEncoder(const WhisperConfig& c, const WhisperWeights& 
     const ValueId v = l.Linear(p + "value", h, layer.attention.value);
     const ValueId a = b.Attention(p + "attention", q, k, v, kNoValue, heads);
     x = b.Add(p + "attention_add", x, l.Linear(p + "attention_out", a, layer.attention.out));
-    x = l.Mlp(p, x, layer.mlp_norm, layer.mlp_up, layer.mlp_down);
+    x = Mlp(l, p, x, layer);
   }
   b.Output("features", l.Norm("norm", x, w.encoder_norm));
   return b.Build();
@@ -120,7 +82,7 @@ Result<Graph> BuildWhisperDecoder(const WhisperConfig& c, const WhisperWeights& 
 
   ValueId x = b.Add("embed", b.Gather("token_rows", embedding, tokens),
                     b.Gather("position_rows", positions, position));
-  const AttentionAttributes heads = HeadAttributes(c.text_width, c.num_text_heads, false);
+  const AttentionAttributes heads = HeadAttributes(c.text_width, c.num_text_heads);
   const Dims self_cache = {Dim("rows"), c.num_text_positions, c.text_width};
   const Dims cross_cache = {Dim("windows"), c.num_audio_positions, c.text_width};
   for (size_t i = 0; i < w.decoder_layers.size(); ++i) {
@@ -148,7 +110,7 @@ Result<Graph> BuildWhisperDecoder(const WhisperConfig& c, const WhisperWeights& 
     q = l.Linear(p + "cross_query", h, layer.cross.query);
     a = b.CachedAttention(p + "cross", q, cross_keys, cross_values, window, window_length, heads);
     x = b.Add(p + "cross_add", x, l.Linear(p + "cross_out", a, layer.cross.out));
-    x = l.Mlp(p, x, layer.mlp_norm, layer.mlp_up, layer.mlp_down);
+    x = Mlp(l, p, x, layer);
   }
   x = b.Gather("output_rows", l.Norm("norm", x, w.decoder_norm), outputs);
   b.Output("logits", b.Linear("logits", x, embedding));
