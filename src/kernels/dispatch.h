@@ -9,6 +9,7 @@
 
 #include "kernels/attention.h"
 #include "kernels/cached_attention.h"
+#include "kernels/dot_top_k.h"
 #include "kernels/isa.h"
 #include "kernels/layer_norm.h"
 #include "kernels/linear.h"
@@ -36,6 +37,7 @@ struct KernelTable {
   void (*sigmoid)(const float*, int64_t, float*);
   void (*magnitude)(const float*, const float*, int64_t, float*);
   void (*lstm_cells)(const float*, int64_t, float*, float*);
+  decltype(&DotRowsS8) dot_rows_s8;
 };
 
 // Of CurrentIsa().
@@ -45,6 +47,7 @@ void FillLinearRef(KernelTable& table);
 void FillRowsRef(KernelTable& table);
 void FillAttentionRef(KernelTable& table);
 void FillElementwiseRef(KernelTable& table);
+void FillDotTopKRef(KernelTable& table);
 
 // Each puts the functions of `isa` in the table and returns true, or returns false when the build
 // lacks that target.
@@ -52,6 +55,7 @@ bool FillLinearSimd(Isa isa, KernelTable& table);
 bool FillRowsSimd(Isa isa, KernelTable& table);
 bool FillAttentionSimd(Isa isa, KernelTable& table);
 bool FillElementwiseSimd(Isa isa, KernelTable& table);
+bool FillDotTopKSimd(Isa isa, KernelTable& table);
 
 }  // namespace tessera::kernels
 

@@ -59,11 +59,13 @@ struct State {
       FillRowsRef(entry.table);
       FillAttentionRef(entry.table);
       FillElementwiseRef(entry.table);
+      FillDotTopKRef(entry.table);
       entry.usable = CpuRuns(isa);
 #if defined(TESSERA_HAVE_HIGHWAY)
       if (entry.usable && isa != Isa::kScalar) {
         entry.usable = FillLinearSimd(isa, entry.table) && FillRowsSimd(isa, entry.table) &&
-                       FillAttentionSimd(isa, entry.table) && FillElementwiseSimd(isa, entry.table);
+                       FillAttentionSimd(isa, entry.table) &&
+                       FillElementwiseSimd(isa, entry.table) && FillDotTopKSimd(isa, entry.table);
       }
 #endif
       if (entry.usable) best = i;
