@@ -124,6 +124,12 @@ ValueId GraphBuilder::Lstm(std::string name, ValueId x, ValueId weight_ih, Value
   return AddNode(OpKind::kLstm, std::move(name), {x, weight_ih, weight_hh, bias, state}, {});
 }
 
+ValueId GraphBuilder::RaggedAttention(std::string name, ValueId query, ValueId key, ValueId value,
+                                      ValueId offsets, AttentionAttributes attributes) {
+  return AddNode(OpKind::kRaggedAttention, std::move(name), {query, key, value, offsets},
+                 attributes);
+}
+
 ValueId GraphBuilder::AddNode(OpKind op, std::string name, std::vector<ValueId> inputs,
                               OpAttributes attributes) {
   if (!status_.ok()) return kNoValue;

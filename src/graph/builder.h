@@ -46,6 +46,8 @@ class GraphBuilder {
   ValueId Slice(std::string name, ValueId x, SliceAttributes attributes);
   ValueId Lstm(std::string name, ValueId x, ValueId weight_ih, ValueId weight_hh, ValueId bias,
                ValueId state);
+  ValueId RaggedAttention(std::string name, ValueId query, ValueId key, ValueId value,
+                          ValueId offsets, AttentionAttributes attributes);
   // The general form behind the above.
   ValueId AddNode(OpKind op, std::string name, std::vector<ValueId> inputs,
                   OpAttributes attributes);

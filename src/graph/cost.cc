@@ -65,6 +65,13 @@ Result<double> NodeFlops(const Graph& graph, const Node& node, const DimBindings
       const double queries = elements / static_cast<double>(out.back());
       return static_cast<double>(keys) * (4.0 * elements + kSoftmaxOps * queries * heads);
     }
+    case OpKind::kRaggedAttention: {
+      // One sequence of all tokens is the upper bound.
+      const auto heads =
+          static_cast<double>(std::get<AttentionAttributes>(node.attributes).num_heads);
+      const auto tokens = static_cast<double>(in[0][0]);
+      return tokens * (4.0 * elements + kSoftmaxOps * tokens * heads);
+    }
     case OpKind::kGather:
     case OpKind::kCacheWrite:
     case OpKind::kSlice:

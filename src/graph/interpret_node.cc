@@ -134,6 +134,28 @@ Result<Tensor> RunCachedAttention(const AttentionAttributes& attributes,
   return out;
 }
 
+Result<Tensor> RunRaggedAttention(const AttentionAttributes& attributes,
+                                  const std::vector<View>& in, Tensor out) {
+  const auto offsets = in[3].Span<int32_t>();
+  const int64_t tokens = in[0].shape[0];
+  TESSERA_RETURN_IF_ERROR(CheckRange("offsets", offsets.first(1), 0, 0));
+  for (size_t s = 1; s < offsets.size(); ++s) {
+    if (offsets[s] < offsets[s - 1] || offsets[s] > tokens) {
+      return InvalidArgument("offsets[" + std::to_string(s) + "]: expected " +
+                             std::to_string(offsets[s - 1]) + " to " + std::to_string(tokens) +
+                             ", found " + std::to_string(offsets[s]));
+    }
+  }
+  TESSERA_ASSIGN_OR_RETURN(const Floats query, Floats::Of(in[0]));
+  TESSERA_ASSIGN_OR_RETURN(const Floats key, Floats::Of(in[1]));
+  TESSERA_ASSIGN_OR_RETURN(const Floats value, Floats::Of(in[2]));
+  reference::RaggedAttention(query.get(), key.get(), value.get(), offsets.data(),
+                             static_cast<int64_t>(offsets.size()) - 1, tokens, attributes.num_heads,
+                             in[0].shape[1] / attributes.num_heads, attributes.scale,
+                             out.As<float>());
+  return out;
+}
+
 Result<Tensor> RunGather(const std::vector<View>& in, Tensor out) {
   const int64_t rows = in[0].shape[0];
   TESSERA_RETURN_IF_ERROR(CheckRange("ids", in[1].Span<int32_t>(), 0, rows - 1));
@@ -224,6 +246,8 @@ Result<Tensor> InterpretNode(OpKind op, const OpAttributes& attributes,
       return RunAttention(std::get<AttentionAttributes>(attributes), inputs, std::move(out));
     case OpKind::kCachedAttention:
       return RunCachedAttention(std::get<AttentionAttributes>(attributes), inputs, std::move(out));
+    case OpKind::kRaggedAttention:
+      return RunRaggedAttention(std::get<AttentionAttributes>(attributes), inputs, std::move(out));
     case OpKind::kGather:
       return RunGather(inputs, std::move(out));
     case OpKind::kCacheWrite:

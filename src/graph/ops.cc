@@ -32,6 +32,8 @@ std::string_view OpName(OpKind op) {
       return "Slice";
     case OpKind::kLstm:
       return "Lstm";
+    case OpKind::kRaggedAttention:
+      return "RaggedAttention";
   }
   return "Unknown";
 }

@@ -67,6 +67,12 @@ enum class OpKind : uint8_t {
   // last two rows of the result are the state that continues it. Gates in the order input, forget,
   // cell, output:  i, f, o = sigmoid(.), g = tanh(.), cell = f cell + i g, hidden = o tanh(cell).
   kLstm,
+  // query[tokens, d], key[tokens, d], value[tokens, d], offsets[sequences + 1] i32 -> [tokens, d]
+  // Attention within sequences that lie one after another: sequence s owns the tokens
+  // [offsets[s], offsets[s + 1]), and a token attends to all of its own sequence and to no other.
+  // Offsets begin with 0, do not fall and end within the tokens; tokens behind the last one belong
+  // to nobody and give zeros, so that a fixed shape may be padded.
+  kRaggedAttention,
 };
 
 struct Conv1dAttributes {

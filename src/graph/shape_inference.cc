@@ -239,6 +239,21 @@ Result<TypedDims> InferCachedAttention(const Operands& in, const OpAttributes& a
   return TypedDims{DType::kF32, in[0].dims};
 }
 
+Result<TypedDims> InferRaggedAttention(const Operands& in, const OpAttributes& attributes) {
+  TESSERA_RETURN_IF_ERROR(in.CheckCount(4, 4));
+  TESSERA_ASSIGN_OR_RETURN(const auto attention, in.Attributes<AttentionAttributes>(attributes));
+  if (attention.causal) return in.Error("causal", "false (a token sees its sequence)", "true");
+  TESSERA_RETURN_IF_ERROR(in.CheckFloatOfRank(0, "query", 2));
+  TESSERA_RETURN_IF_ERROR(in.CheckFloatDims(1, "key", in[0].dims));
+  TESSERA_RETURN_IF_ERROR(in.CheckFloatDims(2, "value", in[0].dims));
+  const Value& offsets = in[3];
+  if (offsets.dtype != DType::kI32 || offsets.dims.size() != 1 || offsets.dims[0].add < 1) {
+    return in.Error("offsets", "i32[sequences + 1]", offsets);
+  }
+  TESSERA_RETURN_IF_ERROR(in.CheckHeads(attention, in[0].dims[1]));
+  return TypedDims{DType::kF32, in[0].dims};
+}
+
 Result<TypedDims> InferElementwise(const Operands& in) {
   TESSERA_RETURN_IF_ERROR(in.CheckCount(1, 1));
   TESSERA_RETURN_IF_ERROR(in.CheckFloat(0, "x"));
@@ -309,6 +324,8 @@ Result<TypedDims> InferOutput(OpKind op, const std::vector<const Value*>& inputs
       return InferAttention(in, attributes);
     case OpKind::kCachedAttention:
       return InferCachedAttention(in, attributes);
+    case OpKind::kRaggedAttention:
+      return InferRaggedAttention(in, attributes);
     case OpKind::kSlice:
       return InferSlice(in, attributes);
     case OpKind::kLinear:

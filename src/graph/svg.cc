@@ -47,6 +47,7 @@ Colours ColoursOf(OpKind op) {
       return {"#f1f5f9", "#334155"};
     case OpKind::kAttention:
     case OpKind::kCachedAttention:
+    case OpKind::kRaggedAttention:
       return {"#ffedd5", "#9a3412"};
     case OpKind::kGather:
       return {"#fef9c3", "#854d0e"};

@@ -69,7 +69,7 @@ std::vector<GoldenCase> ReadGolden() {
 }
 
 OpKind OpOf(const std::string& name) {
-  for (int op = 0; op <= static_cast<int>(OpKind::kLstm); ++op) {
+  for (int op = 0; op <= static_cast<int>(OpKind::kRaggedAttention); ++op) {
     if (OpName(static_cast<OpKind>(op)) == name) return static_cast<OpKind>(op);
   }
   ADD_FAILURE() << "unknown op " << name;
@@ -120,7 +120,7 @@ TEST(Interpreter, EveryOpMatchesNumpy) {
       }
     }
   }
-  EXPECT_EQ(seen.size(), 14u) << "an op has no golden case";
+  EXPECT_EQ(seen.size(), 15u) << "an op has no golden case";
 }
 
 Tensor Ints(std::vector<int32_t> values, Shape shape) {
@@ -175,6 +175,17 @@ TEST(Interpreter, RefusesIndicesOutOfRange) {
                     {cache.ViewOf(), cache.ViewOf(), cache.ViewOf(), Ints({1, 4}, {2}).ViewOf()});
   ASSERT_FALSE(lengths.ok());
   EXPECT_THAT(lengths.status().message(), HasSubstr("lengths[1]: expected 0 to 3"));
+  const auto ragged = [&](std::vector<int32_t> offsets) {
+    const auto count = static_cast<int64_t>(offsets.size());
+    return InterpretNode(OpKind::kRaggedAttention, AttentionAttributes{},
+                         {rows.ViewOf(), rows.ViewOf(), rows.ViewOf(),
+                          Ints(std::move(offsets), {count}).ViewOf()})
+        .status();
+  };
+  EXPECT_TRUE(ragged({0, 2}).ok());
+  EXPECT_THAT(ragged({1, 2}).message(), HasSubstr("offsets[0]: expected 0 to 0, found 1"));
+  EXPECT_THAT(ragged({0, 3}).message(), HasSubstr("offsets[1]: expected 0 to 2, found 3"));
+  EXPECT_THAT(ragged({0, 2, 1}).message(), HasSubstr("offsets[2]: expected 2 to 2, found 1"));
 }
 
 // cache' = write(cache, x); y = rows of x picked by `pick`.

@@ -193,6 +193,38 @@ TEST_F(OnnxExport, Recurrent) {
   Check();
 }
 
+TEST_F(OnnxExport, Ragged) {
+  Random random(31);
+  GraphBuilder b("ragged");
+  const Dim tokens("tokens");
+  const ValueId q = b.Input("q", DType::kF32, {tokens, 8});
+  const ValueId k = b.Input("k", DType::kF32, {tokens, 8});
+  const ValueId v = b.Input("v", DType::kF16, {tokens, 8});
+  const ValueId offsets = b.Input("offsets", DType::kI32, {Dim("sequences", 1, 1)});
+  const ValueId once = b.RaggedAttention("once", q, k, v, offsets, {2, 0.5f, false});
+  b.Output("once", once);
+  b.Output("twice", b.RaggedAttention("twice", once, q, k, offsets, {4, 0.7f, false}));
+  auto graph = b.Build();
+  ASSERT_TRUE(graph.ok()) << graph.status().ToString();
+  int number = 0;
+  for (const std::vector<int32_t>& ends :
+       std::vector<std::vector<int32_t>>{{0, 7}, {0, 1, 4, 7}, {0, 2, 2, 5}, {0, 0}}) {
+    Sample sample;
+    sample.graph = *graph;
+    sample.inputs.emplace("q", random.Floats({7, 8}));
+    sample.inputs.emplace("k", random.Floats({7, 8}));
+    sample.inputs.emplace("v", random.Floats({7, 8}, DType::kF16));
+    Tensor positions(DType::kI32, {static_cast<int64_t>(ends.size())});
+    std::copy(ends.begin(), ends.end(), positions.As<int32_t>());
+    sample.inputs.emplace("offsets", std::move(positions));
+    sample.sizes = {{"tokens", 7}, {"sequences", static_cast<int64_t>(ends.size()) - 1}};
+    const std::string name = "ragged_" + std::to_string(number++);
+    Add(name, sample);
+    Add(name + "_static", sample, {sample.sizes, false, OnnxWeights::kF32});
+  }
+  Check();
+}
+
 // What the samples do not have: operands that are computed, outputs in odd places, broadcasts.
 TEST_F(OnnxExport, OddPlaces) {
   Random random(11);

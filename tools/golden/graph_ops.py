@@ -150,5 +150,19 @@ b = f(12)
 case("lstm", "Lstm", [x, w_ih, w_hh, b, state], lstm(x, w_ih, w_hh, b, state))
 case("lstm_plain", "Lstm", [x[:1, :1], w_ih, w_hh, None, state[:, :1]], lstm(x[:1, :1], w_ih, w_hh, None, state[:, :1]))
 
+
+def ragged(q, k, v, offsets, num_heads, scale):
+    out = np.zeros(q.shape)
+    for begin, end in zip(offsets[:-1], offsets[1:]):
+        if end > begin:
+            out[begin:end] = attention(q[None, begin:end], k[None, begin:end], v[None, begin:end], num_heads, scale)[0]
+    return out
+
+
+q, k, v = f(9, 8), f(9, 8), f(9, 8)
+for name, offsets in [("all", [0, 9]), ("parts", [0, 1, 5, 9]), ("padded", [0, 3, 3, 7]), ("none", [0])]:
+    offsets = i32(offsets)
+    case("ragged_attention_" + name, "RaggedAttention", [q, k, v, offsets], ragged(q, k, v, offsets, 2, 0.4), num_heads=2, scale=0.4, causal=0)
+
 with open(sys.argv[1], "w", encoding="ascii") as out:
     out.write("\n".join(lines) + "\n")

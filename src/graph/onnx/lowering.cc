@@ -130,6 +130,9 @@ Status Lowering::LowerNode(const Node& node) {
     case OpKind::kCachedAttention:
       LowerCachedAttention(node);
       return OkStatus();
+    case OpKind::kRaggedAttention:
+      LowerRaggedAttention(node);
+      return OkStatus();
   }
   return Unimplemented("ONNX export: no lowering for op " +
                        std::to_string(static_cast<int>(node.op)));

@@ -44,6 +44,7 @@ class Lowering {
   void LowerCacheWrite(const Node& node);
   void LowerAttention(const Node& node);
   void LowerCachedAttention(const Node& node);
+  void LowerRaggedAttention(const Node& node);
   // Softmax(q k) v with q [b, heads, q_len, head_dim], k [b, heads, head_dim, keys], v [b, heads,
   // keys, head_dim]. `mask` is a bool that broadcasts to the scores, true for keys that are seen,
   // or "". With `may_be_empty` a row may see none.

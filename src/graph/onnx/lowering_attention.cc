@@ -1,4 +1,4 @@
-// The two attention ops in ONNX's terms.
+// The attention ops in ONNX's terms.
 #include <numeric>
 
 #include "graph/onnx/lowering.h"
@@ -119,6 +119,35 @@ void Lowering::LowerCachedAttention(const Node& node) {
   const Name k = history(keys, {0, 2, 3, 1}), v = history(values, {0, 2, 1, 3});
   EmitResult(node.outputs[0], "Reshape",
              {Attend(q, k, v, mask, /*may_be_empty=*/true), Int64s({0, width})});
+}
+
+void Lowering::LowerRaggedAttention(const Node& node) {
+  const auto& attention = std::get<AttentionAttributes>(node.attributes);
+  const ValueId query = node.inputs[0], offsets = node.inputs[3];
+  const int64_t width = graph_.value(query).dims[1].add;
+  const std::string key =
+      "sequences " + std::to_string(offsets) + " " + DimToString(graph_.value(query).dims[0]);
+  if (!shared_.contains(key)) {
+    // A token's sequence is told by how many offsets lie at or below it; of the tokens behind the
+    // last offset that is all of them.
+    const Name positions = Positions(query, 0);
+    const Name ends = Emit("Unsqueeze", {ReadInt64(offsets), Int64s({1})});
+    const Name passed = Cast(Emit("LessOrEqual", {ends, positions}), DType::kI64);
+    const Name sequence = Emit("ReduceSum", {passed, Int64s({0})}, {{"keepdims", int64_t{1}}});
+    const Name column = Emit("Transpose", {sequence}, {Perm({1, 0})});
+    const Name count = Emit("Shape", {Read(offsets)});
+    const Name owned = Emit("Less", {sequence, count});
+    shared_[key] = Emit("And", {Emit("Equal", {column, sequence}), owned});
+  }
+  const Name split = Int64s({0, attention.num_heads, width / attention.num_heads});
+  const auto heads = [&](ValueId id, std::vector<int64_t> order) {
+    return Emit("Transpose", {Emit("Reshape", {ReadF32(id), split})}, {Perm(std::move(order))});
+  };
+  const Name q = Emit("Mul", {heads(query, {1, 0, 2}), F32Scalar(attention.scale)});
+  const Name k = heads(node.inputs[1], {1, 2, 0}), v = heads(node.inputs[2], {1, 0, 2});
+  const Name joined =
+      Emit("Transpose", {Attend(q, k, v, shared_[key], /*may_be_empty=*/true)}, {Perm({1, 0, 2})});
+  EmitResult(node.outputs[0], "Reshape", {joined, Int64s({0, width})});
 }
 
 }  // namespace tessera::onnx

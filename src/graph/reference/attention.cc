@@ -81,4 +81,16 @@ void CachedAttention(const float* query, const float* key_cache, const float* va
   }
 }
 
+void RaggedAttention(const float* query, const float* key, const float* value,
+                     const int32_t* offsets, int64_t sequences, int64_t tokens, int64_t num_heads,
+                     int64_t head_dim, float scale, float* y) {
+  const int64_t width = num_heads * head_dim;
+  for (int64_t s = 0; s < sequences; ++s) {
+    const int64_t begin = offsets[s], length = offsets[s + 1] - begin;
+    Attention(query + begin * width, key + begin * width, value + begin * width, nullptr,
+              {1, length, length, num_heads, head_dim}, scale, false, y + begin * width);
+  }
+  std::fill(y + offsets[sequences] * width, y + tokens * width, 0.0f);
+}
+
 }  // namespace tessera::reference

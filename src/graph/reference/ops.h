@@ -57,6 +57,12 @@ void CachedAttention(const float* query, const float* key_cache, const float* va
                      const int32_t* index, const int32_t* length, const CachedAttentionSizes& sizes,
                      float scale, float* y);
 
+// query, key, value, y [tokens, num_heads * head_dim]; offsets[sequences + 1] as in
+// kRaggedAttention.
+void RaggedAttention(const float* query, const float* key, const float* value,
+                     const int32_t* offsets, int64_t sequences, int64_t tokens, int64_t num_heads,
+                     int64_t head_dim, float scale, float* y);
+
 // y[n] = max(x, 0) and 1 / (1 + exp(-x)). y may be x.
 void Relu(const float* x, int64_t n, float* y);
 void Sigmoid(const float* x, int64_t n, float* y);
