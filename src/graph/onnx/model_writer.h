@@ -13,8 +13,8 @@
 #include <vector>
 
 #include "base/atomic_file.h"
+#include "base/protobuf_wire.h"
 #include "graph/graph.h"
-#include "graph/onnx/wire.h"
 
 namespace tessera::onnx {
 

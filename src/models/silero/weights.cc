@@ -1,7 +1,7 @@
 #include "models/silero/weights.h"
 
 #include "base/file.h"
-#include "graph/onnx/initializers.h"
+#include "formats/onnx.h"
 
 namespace tessera {
 namespace {
@@ -11,22 +11,21 @@ using S = SileroSizes;
 // Collects f32 views of given shapes; the first failure is kept.
 class Collector {
  public:
-  explicit Collector(const OnnxInitializers& file) : file_(file) {}
+  explicit Collector(const OnnxModel& file) : file_(file) {}
 
   View Get(const std::string& name, const Shape& shape) {
     if (!status_.ok()) return {};
-    const auto it = file_.tensors.find(name);
-    if (it == file_.tensors.end()) {
+    const OnnxTensor* tensor = file_.graph.FindInitializer(name);
+    if (tensor == nullptr) {
       Fail("no initializer '" + name + "'");
       return {};
     }
-    const View& view = it->second;
-    if (view.dtype != DType::kF32 || view.shape != shape) {
-      Fail(name + ": expected f32 " + ShapeToString(shape) + ", found " +
-           std::string(DTypeName(view.dtype)) + " " + ShapeToString(view.shape));
+    if (OnnxDType(tensor->type) != DType::kF32 || tensor->shape != shape) {
+      Fail(name + ": expected float " + ShapeToString(shape) + ", found " +
+           OnnxTypeName(tensor->type) + " " + ShapeToString(tensor->shape));
       return {};
     }
-    return view;
+    return {tensor->data.data(), DType::kF32, tensor->shape};
   }
   const Status& status() const { return status_; }
 
@@ -37,7 +36,7 @@ class Collector {
                        "(silero_vad_16k_op15.onnx of the silero-vad package)");
   }
 
-  const OnnxInitializers& file_;
+  const OnnxModel& file_;
   Status status_;
 };
 
@@ -45,7 +44,7 @@ class Collector {
 
 Result<SileroWeights> LoadSileroWeights(const std::string& path) {
   const std::string file_path = FolderExists(path) ? JoinPath(path, "model.onnx") : path;
-  TESSERA_ASSIGN_OR_RETURN(const OnnxInitializers file, ReadOnnxInitializers(file_path));
+  TESSERA_ASSIGN_OR_RETURN(const OnnxModel file, ReadOnnx(file_path));
   Collector c(file);
   SileroWeights w;
   w.basis = c.Get("model.stft.forward_basis_buffer", {2 * S::kBins, 1, S::kWindow});

@@ -1,10 +1,10 @@
-#include "graph/onnx/wire.h"
+#include "base/protobuf_wire.h"
 
 #include <bit>
 
 #include "base/check.h"
 
-namespace tessera::onnx {
+namespace tessera {
 namespace {
 
 constexpr uint64_t kMaxField = (uint64_t{1} << 29) - 1;
@@ -103,4 +103,4 @@ Result<std::optional<WireField>> WireReader::Next() {
   return std::optional<WireField>(field);
 }
 
-}  // namespace tessera::onnx
+}  // namespace tessera

@@ -2,12 +2,12 @@
 // inside it.
 #include <cstdlib>
 
-#include "graph/onnx/wire.h"
+#include "base/protobuf_wire.h"
 
 namespace {
 
 void Walk(std::string_view data, int depth) {
-  tessera::onnx::WireReader reader(data);
+  tessera::WireReader reader(data);
   while (true) {
     auto field = reader.Next();
     if (!field.ok() || !*field) return;

@@ -3,8 +3,8 @@
 //
 // Source: the public encoding description of Protocol Buffers. Writers append to a string; the
 // reader walks a byte range that it does not own and never reads outside it. Thread-compatible.
-#ifndef TESSERA_GRAPH_ONNX_WIRE_H_
-#define TESSERA_GRAPH_ONNX_WIRE_H_
+#ifndef TESSERA_BASE_PROTOBUF_WIRE_H_
+#define TESSERA_BASE_PROTOBUF_WIRE_H_
 
 #include <cstdint>
 #include <optional>
@@ -13,7 +13,7 @@
 
 #include "tessera/status.h"
 
-namespace tessera::onnx {
+namespace tessera {
 
 enum class WireType : uint8_t { kVarint = 0, kFixed64 = 1, kBytes = 2, kFixed32 = 5 };
 
@@ -57,16 +57,18 @@ class WireReader {
   // over the end, a length passes the end, the field number is 0 or too large, or the type is a
   // group or unknown.
   Result<std::optional<WireField>> Next();
-  size_t position() const { return position_; }
-
- private:
+  // The next number of a packed field, which has no tags; not at the end. Fixed: 4 or 8 bytes.
   Result<uint64_t> Varint();
   Result<uint64_t> Fixed(size_t bytes);
 
+  size_t position() const { return position_; }
+  bool AtEnd() const { return position_ == data_.size(); }
+
+ private:
   std::string_view data_;
   size_t position_ = 0;
 };
 
-}  // namespace tessera::onnx
+}  // namespace tessera
 
-#endif  // TESSERA_GRAPH_ONNX_WIRE_H_
+#endif  // TESSERA_BASE_PROTOBUF_WIRE_H_
