@@ -37,9 +37,10 @@ enum class EmbedKind { kPlain, kQuery, kPassage };
 
 struct EmbedOptions {
   EmbedKind kind = EmbedKind::kPlain;
-  std::optional<std::string> prompt;  // put before every text instead of the model's own
-  std::optional<EmbedPooling> pooling;
-  std::optional<bool> normalize;  // to length 1
+  // Put before every text instead of the model's own.
+  std::optional<std::string> prompt = std::nullopt;
+  std::optional<EmbedPooling> pooling = std::nullopt;
+  std::optional<bool> normalize = std::nullopt;  // to length 1
   // The first so many components, scaled to length 1 again where the vectors are normalised
   // (Matryoshka); 0: all.
   int64_t dimensions = 0;
