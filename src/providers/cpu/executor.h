@@ -32,6 +32,7 @@ struct RunState {
 
 void RunChain(const RunState& run, const ChainStep& chain, int worker);
 void RunAttention(const RunState& run, const AttentionStep& step, int worker);
+void RunRaggedAttention(const RunState& run, const RaggedAttentionStep& step, int worker);
 void RunLstm(const RunState& run, const LstmStep& step, int worker);
 void RunPackState(const RunState& run, const PackStateStep& step, int worker);
 void RunCachedAttention(const RunState& run, const CachedAttentionStep& step, int worker);

@@ -70,22 +70,8 @@ Status Lowering::LowerNode(int index) {
   const Node& n = node(index);
   const ValueId x = n.inputs[0];
   switch (n.op) {
-    case OpKind::kLayerNorm: {
-      const ValueId y = n.outputs[0];
-      const bool only_linears =
-          !IsOutput(y) && std::all_of(consumers_[y].begin(), consumers_[y].end(),
-                                      [&](int c) { return node(c).op == OpKind::kLinear; });
-      if (only_linears) {
-        norm_of_[y] = index;
-        return OkStatus();
-      }
-      TESSERA_ASSIGN_OR_RETURN(kernels::LayerNormWeights norm, NormWeightsOf(n));
-      const PlanSize rows = RowsOfValue(x);
-      Chain(rows);
-      const Rows in = Use(x);
-      Emit(rows, n.name, LayerNormOp{norm, in, NewRows(y)});
-      return OkStatus();
-    }
+    case OpKind::kLayerNorm:
+      return LowerLayerNorm(index);
     case OpKind::kGelu: {
       const PlanSize rows = RowsOfValue(x);
       Chain(rows);
@@ -101,6 +87,8 @@ Status Lowering::LowerNode(int index) {
       return LowerAdd(n);
     case OpKind::kAttention:
       return LowerAttention(n);
+    case OpKind::kRaggedAttention:
+      return LowerRaggedAttention(n);
     case OpKind::kGather:
       return LowerGather(n);
     case OpKind::kCacheWrite:

@@ -5,6 +5,23 @@
 #include "providers/cpu/lowering_pass.h"
 
 namespace tessera::cpu {
+namespace {
+
+Status CheckHeadDim(int64_t head_dim) {
+  if (head_dim % 16 == 0 && head_dim <= kernels::kMaxHeadDim) return OkStatus();
+  return Unimplemented("attention heads of " + std::to_string(head_dim) +
+                       " columns; the kernels take multiples of 16 up to " +
+                       std::to_string(kernels::kMaxHeadDim));
+}
+
+}  // namespace
+
+void Lowering::NeedKeysValues(Precision precision, int64_t head_dim, int64_t keys) {
+  plan_.attention_bytes = std::max<int64_t>(
+      plan_.attention_bytes,
+      static_cast<int64_t>(kernels::PackedKeysValuesBytes(precision, head_dim, keys) + 64 +
+                           kernels::AttendScratchBytes(kBlockRows, head_dim)));
+}
 
 Status Lowering::LowerAttention(const Node& n) {
   const AttentionAttributes& attributes = std::get<AttentionAttributes>(n.attributes);
@@ -28,16 +45,33 @@ Status Lowering::LowerAttention(const Node& n) {
   step.scale = attributes.scale;
   step.causal = attributes.causal;
   step.precision = options_.precision;
-  if (step.head_dim % 16 != 0 || step.head_dim > kernels::kMaxHeadDim)
-    return Unimplemented("attention heads of " + std::to_string(step.head_dim) +
-                         " columns; the kernels take multiples of 16 up to " +
-                         std::to_string(kernels::kMaxHeadDim));
+  TESSERA_RETURN_IF_ERROR(CheckHeadDim(step.head_dim));
   step.out = NewRows(n.outputs[0]);
-  const int64_t keys = Evaluate(step.key_length, plan_.max_symbols);
-  plan_.attention_bytes = std::max<int64_t>(
-      plan_.attention_bytes,
-      static_cast<int64_t>(kernels::PackedKeysValuesBytes(step.precision, step.head_dim, keys) +
-                           64 + kernels::AttendScratchBytes(kBlockRows, step.head_dim)));
+  NeedKeysValues(step.precision, step.head_dim, Evaluate(step.key_length, plan_.max_symbols));
+  plan_.steps.push_back({std::move(step), n.name});
+  return OkStatus();
+}
+
+Status Lowering::LowerRaggedAttention(const Node& n) {
+  const AttentionAttributes& attributes = std::get<AttentionAttributes>(n.attributes);
+  RaggedAttentionStep step;
+  CloseChain();
+  step.query = Use(n.inputs[0]);
+  step.key = Use(n.inputs[1]);
+  step.value = Use(n.inputs[2]);
+  step.tokens = RowsOfValue(n.inputs[0]);
+  step.offsets = InputIndex(n.inputs[3]);
+  if (step.offsets < 0) return Unimplemented("RaggedAttention offsets must be a graph input");
+  step.sequences = ToPlanDim(graph_.value(n.inputs[3]).dims[0]);
+  step.sequences.add -= 1;
+  plan_.offsets.push_back({step.offsets, step.tokens});
+  step.num_heads = attributes.num_heads;
+  step.head_dim = ColumnsOf(n.inputs[0]) / attributes.num_heads;
+  step.scale = attributes.scale;
+  step.precision = options_.precision;
+  TESSERA_RETURN_IF_ERROR(CheckHeadDim(step.head_dim));
+  step.out = NewRows(n.outputs[0]);
+  NeedKeysValues(step.precision, step.head_dim, Evaluate(step.tokens, plan_.max_symbols));
   plan_.steps.push_back({std::move(step), n.name});
   return OkStatus();
 }
@@ -61,8 +95,7 @@ Status Lowering::LowerCachedAttention(const Node& n) {
   step.num_heads = attributes.num_heads;
   step.head_dim = ColumnsOf(n.inputs[0]) / attributes.num_heads;
   step.scale = attributes.scale;
-  if (step.head_dim % 16 != 0 || step.head_dim > kernels::kMaxHeadDim)
-    return Unimplemented("attention heads of " + std::to_string(step.head_dim) + " columns");
+  TESSERA_RETURN_IF_ERROR(CheckHeadDim(step.head_dim));
   if (step.packed != (use(step.value_state) == StateUse::kWholeValues) ||
       (step.packed && step.index_is_table))
     return Unimplemented("keys and values must both be whole states, read by slot");

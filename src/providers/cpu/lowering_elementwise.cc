@@ -6,6 +6,15 @@ Status Lowering::LowerAdd(const Node& n) {
   const ValueId a = n.inputs[0], b = n.inputs[1];
   const PlanSize rows = RowsOfValue(n.outputs[0]);
   const PlanSize b_rows = RowsOfValue(b);
+  if (graph_.value(b).kind == ValueKind::kConstant && rows_.contains(a) && RowsOfValue(a) == rows &&
+      graph_.value(b).data.size() == ColumnsOf(a) && ColumnsOf(b) == ColumnsOf(a)) {
+    Chain(rows);
+    AddOp op{.a = Use(a)};
+    TESSERA_ASSIGN_OR_RETURN(op.constant, FloatsOf(b));
+    op.out = NewRows(n.outputs[0]);
+    Emit(rows, n.name, std::move(op));
+    return OkStatus();
+  }
   if (!rows_.contains(a) || !rows_.contains(b) || RowsOfValue(a) != rows ||
       ColumnsOf(a) != ColumnsOf(b))
     return Unimplemented("Add of these shapes");

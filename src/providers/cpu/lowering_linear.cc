@@ -13,6 +13,30 @@ Result<kernels::LayerNormWeights> Lowering::NormWeightsOf(const Node& n) {
   return w;
 }
 
+// Folded into the conversion to activations where a Linear comes first. Others may read the norm
+// as well (in post-norm layers the next residual does): the conversion then writes f32 rows too,
+// which costs less than a pass of its own. In f32 those rows are the activations.
+Status Lowering::LowerLayerNorm(int index) {
+  const Node& n = node(index);
+  const ValueId x = n.inputs[0], y = n.outputs[0];
+  const std::vector<int>& readers = consumers_[y];
+  const auto is_linear = [&](int c) { return node(c).op == OpKind::kLinear; };
+  const bool only_linears = std::all_of(readers.begin(), readers.end(), is_linear);
+  const bool linear_first = !readers.empty() && is_linear(readers.front()) &&
+                            PrecisionOf(node(readers.front())) != Precision::kF32;
+  if (!IsOutput(y) && (only_linears || linear_first)) {
+    norm_of_[y] = index;
+    if (!only_linears) norm_rows_.insert(y);
+    return OkStatus();
+  }
+  TESSERA_ASSIGN_OR_RETURN(kernels::LayerNormWeights norm, NormWeightsOf(n));
+  const PlanSize rows = RowsOfValue(x);
+  Chain(rows);
+  const Rows in = Use(x);
+  Emit(rows, n.name, LayerNormOp{norm, in, NewRows(y)});
+  return OkStatus();
+}
+
 // The activations of value `x` in the open chain, made once however many layers read them.
 Result<Activations> Lowering::Prepare(ValueId x, Precision precision, const PlanSize& rows) {
   Chain(rows);
@@ -28,6 +52,10 @@ Result<Activations> Lowering::Prepare(ValueId x, Precision precision, const Plan
   }
   op.in = Use(source);
   op.out = NewActivations(*chain_, precision, ColumnsOf(x));
+  if (norm_rows_.erase(x) > 0) {
+    op.rows = NewRows(x);
+    norm_of_.erase(x);  // from here on a value like any other
+  }
   prepared_[{x, precision}] = op.out;
   const Activations out = op.out;
   Emit(rows, name, std::move(op));

@@ -6,7 +6,7 @@
 //   lowering_weights.cc      constants as f32, packed layers, the cache
 //   lowering_linear.cc       Linear with what is fused around it
 //   lowering_conv1d.cc       Conv1d
-//   lowering_attention.cc    Attention and CachedAttention
+//   lowering_attention.cc    Attention, RaggedAttention and CachedAttention
 //   lowering_state.cc        Gather from tables, CacheWrite to states
 //   lowering_elementwise.cc  sums, element-wise ops, slices
 //   lowering_lstm.cc         Lstm
@@ -15,6 +15,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -75,10 +76,14 @@ class Lowering {
   void CloseChain();
   void Emit(const PlanSize& rows, const std::string& name, decltype(MicroOp::op) op);
 
+  Status LowerLayerNorm(int index);
   Status LowerLinear(int index);
   Status LowerConv1d(int index);
   Status LowerAttention(const Node& n);
+  Status LowerRaggedAttention(const Node& n);
   Status LowerCachedAttention(const Node& n);
+  // Attention memory of a worker for packed keys and values of one head.
+  void NeedKeysValues(Precision precision, int64_t head_dim, int64_t keys);
   Status LowerGather(const Node& n);
   Status LowerCacheWrite(const Node& n);
   Status LowerAdd(const Node& n);
@@ -106,6 +111,7 @@ class Lowering {
   std::vector<bool> done_;  // nodes taken into an earlier op
   std::map<ValueId, int> output_of_;
   std::map<ValueId, int> norm_of_;   // folded LayerNorms: output value -> node
+  std::set<ValueId> norm_rows_;      // those of them that others than Linears read too
   std::map<ValueId, int> state_of_;  // state values and their updated forms -> plan state
   std::map<ValueId, Rows> rows_;     // values that have an array
   std::vector<Allocation> allocations_;

@@ -20,7 +20,11 @@ Overloaded(Ts...) -> Overloaded<Ts...>;
 // Calls read(Rows&) and write(Rows&) for the arrays of one micro-op.
 template <typename Read, typename Write>
 void VisitRows(MicroOp& op, const Read& read, const Write& write) {
-  std::visit(Overloaded{[&](PrepareOp& o) { read(o.in); }, [&](Im2ColOp& o) { read(o.in); },
+  std::visit(Overloaded{[&](PrepareOp& o) {
+                          read(o.in);
+                          write(o.rows);
+                        },
+                        [&](Im2ColOp& o) { read(o.in); },
                         [&](LinearOp& o) {
                           read(o.in);
                           read(o.residual);
@@ -162,6 +166,9 @@ void PlanMemory(Plan& plan, const std::vector<Allocation>& allocations) {
       plan.activation_bytes = std::max(plan.activation_bytes, chain->activation_bytes);
     } else if (auto* attention = std::get_if<AttentionStep>(&step.step)) {
       for (Rows* rows : {&attention->query, &attention->key, &attention->value, &attention->out})
+        resolve(nullptr, *rows);
+    } else if (auto* ragged = std::get_if<RaggedAttentionStep>(&step.step)) {
+      for (Rows* rows : {&ragged->query, &ragged->key, &ragged->value, &ragged->out})
         resolve(nullptr, *rows);
     } else if (auto* lstm = std::get_if<LstmStep>(&step.step)) {
       for (Rows* rows : {&lstm->gates, &lstm->state, &lstm->out}) resolve(nullptr, *rows);

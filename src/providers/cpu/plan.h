@@ -56,11 +56,13 @@ struct Activations {
   int64_t ld = 0;            // elements
 };
 
-// Makes activations from f32 rows: converts, and normalises first when `norm.d` > 0.
+// Makes activations from f32 rows: converts, and normalises first when `norm.d` > 0. Where others
+// than Linears read the norm (a residual does, in post-norm layers), `rows` keeps it as f32.
 struct PrepareOp {
   Rows in;
   kernels::LayerNormWeights norm;
   Activations out;
+  Rows rows;
 };
 // Makes activations from the windows of a convolution over in[batch, length, channels].
 struct Im2ColOp {
@@ -91,10 +93,11 @@ struct ElementwiseOp {
   OpKind op;  // kRelu, kSigmoid, kMagnitude (in has twice the columns of out)
   Rows in, out;
 };
-// out = a + b, where row r of `a` meets row r % b_rows of `b`.
+// out = a + b, where row r of `a` meets row r % b_rows of `b`, or the one row `constant`.
 struct AddOp {
   Rows a, b, out;
   PlanSize b_rows;
+  const float* constant = nullptr;
 };
 struct GatherOp {
   View table;  // constant table; data null: `rows` is the table
@@ -134,6 +137,17 @@ struct AttentionStep {
   bool causal = false;
   kernels::Precision precision = kernels::Precision::kF32;
 };
+// Attention within each of the sequences that offsets separate. Work is shared by its cost, in
+// units of a head and a block of queries of one sequence.
+struct RaggedAttentionStep {
+  Rows query, key, value, out;
+  PlanSize tokens;
+  PlanDim sequences;
+  int offsets = -1;  // graph input
+  int64_t num_heads = 1, head_dim = 0;
+  float scale = 1;
+  kernels::Precision precision = kernels::Precision::kF32;
+};
 // Writes a slot of a state that is only read whole, in the attention kernel's own form.
 struct PackStateStep {
   Rows in;
@@ -162,7 +176,9 @@ struct LstmStep {
   const kernels::PackedLinear* weights = nullptr;  // weight_hh, always f32: its errors add up
 };
 struct Step {
-  std::variant<ChainStep, AttentionStep, CachedAttentionStep, LstmStep, PackStateStep> step;
+  std::variant<ChainStep, AttentionStep, RaggedAttentionStep, CachedAttentionStep, LstmStep,
+               PackStateStep>
+      step;
   std::string name;
 };
 
@@ -171,6 +187,12 @@ struct IndexBound {
   int input = 0;
   int64_t low = 0;
   PlanSize high;
+};
+
+// An i32 input [n + 1] that begins with 0, does not fall and ends within `rows`.
+struct Offsets {
+  int input = 0;
+  PlanSize rows;
 };
 
 // A CacheWrite of a whole slot: one slot, positions 0, 1, 2, ...
@@ -190,6 +212,7 @@ struct Plan {
   std::vector<InputSpec> inputs, outputs, states;
   std::vector<Step> steps;
   std::vector<IndexBound> bounds;
+  std::vector<Offsets> offsets;
   std::vector<WholeWrite> whole_writes;
   int64_t arena_bytes = 0;
   int64_t scratch_bytes = 0;     // largest chain

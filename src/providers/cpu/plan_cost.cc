@@ -107,6 +107,19 @@ class StepCounter {
     Touch(s.out, batch * queries);
   }
 
+  void Count(const RaggedAttentionStep& s) {
+    const std::span<const int32_t> offsets = bound_.Ids(s.offsets);
+    const double tokens = bound_.Value(s.tokens);
+    double pairs = 0;
+    for (size_t i = 1; i < offsets.size(); ++i) {
+      const double length = offsets[i] - offsets[i - 1];
+      pairs += length * length;
+    }
+    Operations(s.precision,
+               4 * pairs * static_cast<double>(s.num_heads) * static_cast<double>(s.head_dim));
+    for (const Rows* rows : {&s.query, &s.key, &s.value, &s.out}) Touch(*rows, tokens);
+  }
+
   void Count(const PackStateStep& s) {
     const CacheState& state = *bound_.states[s.state];
     const int64_t rows = Evaluate(s.rows, bound_.symbols);
@@ -141,7 +154,7 @@ class StepCounter {
   }
 
  private:
-  void Count(const PrepareOp& op) { Touch(op.in, rows_); }
+  void Count(const PrepareOp& op) { InAndOut(op.in, op.rows); }
   void Count(const Im2ColOp& op) {
     Touch(op.in, rows_ / bound_.Value(op.out_length) * bound_.Value(op.in_length));
   }
@@ -157,7 +170,7 @@ class StepCounter {
   void Count(const GeluOp& op) { InAndOut(op.in, op.out); }
   void Count(const ElementwiseOp& op) { InAndOut(op.in, op.out); }
   void Count(const AddOp& op) {
-    Touch(op.b, Repeated(op.b_rows));
+    if (op.constant == nullptr) Touch(op.b, Repeated(op.b_rows));
     InAndOut(op.a, op.out);
   }
   void Count(const GatherOp& op) {

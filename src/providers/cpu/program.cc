@@ -111,6 +111,17 @@ Status CpuProgram::Bind(const RunBindings& bindings, StateStore* states, RunStat
                              std::to_string(bound.low) + ".." + std::to_string(limit - 1) +
                              ", found " + std::to_string(low < bound.low ? low : high));
   }
+  for (const Offsets& check : plan_.offsets) {
+    const InputSpec& spec = plan_.inputs[check.input];
+    const int64_t count = Evaluate(spec.dims[0], run.symbols);
+    const int64_t rows = Evaluate(check.rows, run.symbols);
+    const int32_t* offsets = run.Ids(check.input);
+    bool good = offsets[0] == 0 && offsets[count - 1] <= rows;
+    for (int64_t i = 1; i < count; ++i) good &= offsets[i - 1] <= offsets[i];
+    if (!good)
+      return InvalidArgument(spec.name + ": expected values that begin with 0, do not fall and " +
+                             "end within " + std::to_string(rows));
+  }
   for (const Step& step : plan_.steps) {
     const auto* attention = std::get_if<CachedAttentionStep>(&step.step);
     if (attention == nullptr || !attention->packed) continue;
@@ -155,6 +166,8 @@ Status CpuProgram::Run(ExecutionContext& context, StateStore* states, const RunB
         RunChain(run, *chain, worker);
       } else if (const auto* attention = std::get_if<AttentionStep>(&step)) {
         RunAttention(run, *attention, worker);
+      } else if (const auto* ragged = std::get_if<RaggedAttentionStep>(&step)) {
+        RunRaggedAttention(run, *ragged, worker);
       } else if (const auto* lstm = std::get_if<LstmStep>(&step)) {
         RunLstm(run, *lstm, worker);
       } else if (const auto* pack = std::get_if<PackStateStep>(&step)) {

@@ -45,6 +45,63 @@ void RunAttention(const RunState& run, const AttentionStep& step, int worker) {
 
 namespace {
 
+// What a head and a block of queries cost, in units of a pair of a query and a key: the block
+// itself, and packing the keys and values, which about equals three queries.
+int64_t RaggedTaskCost(int64_t rows, int64_t keys) { return (rows + 3) * keys; }
+
+}  // namespace
+
+void RunRaggedAttention(const RunState& run, const RaggedAttentionStep& step, int worker) {
+  const int32_t* offsets = run.Ids(step.offsets);
+  const int64_t sequences = Evaluate(step.sequences, run.symbols);
+  WorkerMemory& memory = run.workers[worker];
+  char* const packed = static_cast<char*>(memory.attention.data());
+  const auto for_each_task = [&](const auto& visit) {
+    for (int64_t s = 0; s < sequences; ++s) {
+      const int64_t length = offsets[s + 1] - offsets[s];
+      for (int64_t head = 0; head < step.num_heads; ++head)
+        for (int64_t first = 0; first < length; first += kBlockRows)
+          visit(s, head, first, std::min(kBlockRows, length - first), length);
+    }
+  };
+  // A task is of the worker in whose share of the total cost it begins.
+  int64_t total = 0;
+  for_each_task([&](int64_t, int64_t, int64_t, int64_t rows, int64_t length) {
+    total += RaggedTaskCost(rows, length);
+  });
+  const Range share = ShareOf(total, worker, run.num_workers);
+  int64_t cost = 0, packed_sequence = -1, packed_head = -1;
+  kernels::PackedKeysValues kv;
+  for_each_task([&](int64_t s, int64_t head, int64_t first, int64_t rows, int64_t length) {
+    const int64_t begins = cost;
+    cost += RaggedTaskCost(rows, length);
+    if (begins < share.begin || begins >= share.end) return;
+    const int64_t column = head * step.head_dim;
+    const int64_t begin = offsets[s];
+    if (s != packed_sequence || head != packed_head) {
+      kv = kernels::PackKeysValues(
+          step.precision, RowPointer(run, step.key, begin, 0, memory) + column, step.key.ld,
+          RowPointer(run, step.value, begin, 0, memory) + column, step.value.ld, length,
+          step.head_dim, packed);
+      packed_sequence = s;
+      packed_head = head;
+    }
+    const size_t packed_bytes =
+        (kernels::PackedKeysValuesBytes(step.precision, step.head_dim, length) + 63) / 64 * 64;
+    kernels::AttendBlock(kv, RowPointer(run, step.query, begin + first, 0, memory) + column,
+                         step.query.ld, rows, {.scale = step.scale},
+                         RowPointer(run, step.out, begin + first, 0, memory) + column, step.out.ld,
+                         packed + packed_bytes);
+  });
+  // Tokens behind the last sequence.
+  const int64_t end = offsets[sequences];
+  const Range rest = ShareOf(Evaluate(step.tokens, run.symbols) - end, worker, run.num_workers);
+  for (int64_t r = end + rest.begin; r < end + rest.end; ++r)
+    std::fill_n(RowPointer(run, step.out, r, 0, memory), step.out.columns, 0.0f);
+}
+
+namespace {
+
 // Neighbouring tokens that look at the same slot and length share one pass over keys and values.
 constexpr int64_t kMaxGroup = 8;
 

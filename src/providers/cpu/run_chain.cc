@@ -92,18 +92,34 @@ class BlockRunner {
   void Do(const PrepareOp& op) {
     const float* x = At(op.in, begin_);
     if (op.norm.d == 0) return Convert(x, op.in.ld, op.in.columns, op.out, 0, rows());
-    char* to = ActivationPointer(op.out.offset);
+    if (op.rows.place == Place::kNone) return Normalise(op, begin_, end_);
+    // In column mode every worker makes all activations; the f32 rows are each worker's own share.
+    Normalise(op, begin_, row_begin_);
+    for (int64_t r = row_begin_; r < row_end_; ++r) {
+      float* row = At(op.rows, r);
+      kernels::LayerNormRowsF32(op.norm, At(op.in, r), op.in.ld, 1, row, op.rows.ld);
+      Convert(row, op.rows.ld, op.norm.d, op.out, r - begin_, 1);
+    }
+    Normalise(op, row_end_, end_);
+  }
+
+  // Rows [from, to) normalised and converted: the same bits as a norm to f32 and Convert.
+  void Normalise(const PrepareOp& op, int64_t from, int64_t to) {
+    if (from >= to) return;
+    const float* x = At(op.in, from);
+    char* out = ActivationPointer(op.out.offset);
+    const int64_t first = (from - begin_) * op.out.ld, count = to - from;
     switch (op.out.precision) {
       case Precision::kF32:
-        return kernels::LayerNormRowsF32(op.norm, x, op.in.ld, rows(), reinterpret_cast<float*>(to),
-                                         op.out.ld);
+        return kernels::LayerNormRowsF32(op.norm, x, op.in.ld, count,
+                                         reinterpret_cast<float*>(out) + first, op.out.ld);
       case Precision::kBf16:
-        return kernels::LayerNormRowsBf16(op.norm, x, op.in.ld, rows(), reinterpret_cast<BF16*>(to),
-                                          op.out.ld);
+        return kernels::LayerNormRowsBf16(op.norm, x, op.in.ld, count,
+                                          reinterpret_cast<BF16*>(out) + first, op.out.ld);
       case Precision::kInt8:
         return kernels::LayerNormRowsU8(
-            op.norm, x, op.in.ld, rows(), reinterpret_cast<uint8_t*>(to), op.out.ld,
-            reinterpret_cast<float*>(ActivationPointer(op.out.scale_offset)));
+            op.norm, x, op.in.ld, count, reinterpret_cast<uint8_t*>(out) + first, op.out.ld,
+            reinterpret_cast<float*>(ActivationPointer(op.out.scale_offset)) + (from - begin_));
     }
   }
 
@@ -211,7 +227,9 @@ class BlockRunner {
     const int64_t b_rows = Evaluate(op.b_rows, run_.symbols);
     for (int64_t r = row_begin_; r < row_end_; ++r) {
       // A b with a row for each of ours is an array of the chain; a smaller one is not.
-      const float* b = At(op.b, op.b.place == Place::kScratch ? r : r % b_rows);
+      const float* b = op.constant != nullptr
+                           ? op.constant
+                           : At(op.b, op.b.place == Place::kScratch ? r : r % b_rows);
       kernels::Add(At(op.a, r), b, op.out.columns, At(op.out, r));
     }
   }
