@@ -35,6 +35,12 @@ class TextTokenizer {
   virtual int64_t num_special_tokens() const = 0;  // that Encode adds
 };
 
+// From the text of the files; `tokenizer_config` may be empty. data_loss and unimplemented as
+// below.
+Result<std::unique_ptr<const TextTokenizer>> ParseTextTokenizer(std::string_view tokenizer_json);
+Result<std::unique_ptr<const TextTokenizer>> ParseVocabTxt(std::string_view vocab_txt,
+                                                           std::string_view tokenizer_config);
+
 // From a model folder: tokenizer.json where there is one, else vocab.txt (WordPiece, with
 // tokenizer_config.json's do_lower_case, strip_accents and tokenize_chinese_chars where it is
 // there). Truncation and padding of tokenizer.json are ignored: max_tokens decides. not_found:

@@ -1,0 +1,101 @@
+#include "text/added_tokens.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "text/code_points.h"
+#include "text/unicode.h"
+#include "text/utf8.h"
+
+namespace tessera {
+namespace {
+
+// Beginning of the last character of `text`, which is not empty.
+size_t LastCharacter(std::string_view text) {
+  size_t at = text.size() - 1;
+  while (at > 0 && (static_cast<unsigned char>(text[at]) & 0xC0) == 0x80) --at;
+  return at;
+}
+
+bool IsWordCharacter(char32_t c) { return CodePointTable::Get().flags(c) & kWordCharacter; }
+
+bool EndsWithWord(std::string_view text) {
+  return !text.empty() && IsWordCharacter(DecodeCodePoint(text.substr(LastCharacter(text))).value);
+}
+
+bool StartsWithWord(std::string_view text) {
+  return !text.empty() && IsWordCharacter(DecodeCodePoint(text).value);
+}
+
+// Bytes of white space at the end of text[from .. end).
+size_t SpaceAtEnd(std::string_view text) {
+  size_t rest = text.size();
+  while (rest > 0) {
+    const size_t last = LastCharacter(text.substr(0, rest));
+    if (!IsWhiteSpace(DecodeCodePoint(text.substr(last)).value)) break;
+    rest = last;
+  }
+  return text.size() - rest;
+}
+
+size_t SpaceAtStart(std::string_view text) {
+  size_t at = 0;
+  while (at < text.size()) {
+    const DecodedCodePoint decoded = DecodeCodePoint(text.substr(at));
+    if (!IsWhiteSpace(decoded.value)) break;
+    at += static_cast<size_t>(decoded.length);
+  }
+  return at;
+}
+
+}  // namespace
+
+AddedTokenFinder::AddedTokenFinder(std::vector<AddedToken> tokens) : tokens_(std::move(tokens)) {
+  std::erase_if(tokens_, [](const AddedToken& token) { return token.content.empty(); });
+  std::vector<std::pair<std::string_view, int32_t>> entries;
+  // The trie keeps the last of equal strings.
+  for (size_t i = tokens_.size(); i-- > 0;) {
+    entries.emplace_back(tokens_[i].content, static_cast<int32_t>(i));
+    is_first_byte_[static_cast<unsigned char>(tokens_[i].content[0])] = true;
+  }
+  trie_ = ByteTrie::Build(entries);
+  if (std::count(is_first_byte_.begin(), is_first_byte_.end(), true) == 1)
+    only_first_byte_ = static_cast<unsigned char>(tokens_[0].content[0]);
+}
+
+size_t AddedTokenFinder::FindStart(std::string_view text, size_t from) const {
+  if (only_first_byte_ >= 0)
+    return std::min(text.find(static_cast<char>(only_first_byte_), from), text.size());
+  while (from < text.size() && !is_first_byte_[static_cast<unsigned char>(text[from])]) ++from;
+  return from;
+}
+
+bool AddedTokenFinder::Split(
+    std::string_view text,
+    const std::function<bool(std::string_view part, int32_t id)>& part) const {
+  if (tokens_.empty()) return text.empty() || part(text, -1);
+  size_t done = 0;  // text before it has been passed on
+  for (size_t at = FindStart(text, 0); at < text.size();) {
+    const ByteTrie::Match match = trie_.LongestPrefix(text.substr(at));
+    if (match.length == 0) {
+      at = FindStart(text, at + 1);
+      continue;
+    }
+    const AddedToken& token = tokens_[static_cast<size_t>(match.value)];
+    size_t begin = at;
+    size_t end = at + match.length;
+    at = FindStart(text, end);
+    if (token.is_single_word &&
+        (EndsWithWord(text.substr(0, begin)) || StartsWithWord(text.substr(end))))
+      continue;
+    if (token.takes_space_left && begin > done)
+      begin -= SpaceAtEnd(text.substr(done, begin - done));
+    if (token.takes_space_right) end += SpaceAtStart(text.substr(end));
+    if (begin > done && !part(text.substr(done, begin - done), -1)) return false;
+    if (!part(text.substr(begin, end - begin), token.id)) return false;
+    done = std::max(done, end);
+  }
+  return done == text.size() || part(text.substr(done), -1);
+}
+
+}  // namespace tessera
