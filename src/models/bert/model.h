@@ -67,7 +67,6 @@ class TextEncoder : public std::enable_shared_from_this<TextEncoder> {
   std::unique_ptr<const TextTokenizer> tokenizer_;
   TextEncoderSettings settings_;
   int64_t width_ = 0;
-  int64_t vocab_size_ = 0;
   int64_t position_offset_ = 0;
   std::string format_;
   TextEncoderLoadOptions options_;
