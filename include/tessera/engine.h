@@ -9,8 +9,9 @@
 
 namespace tessera {
 
-// Arithmetic of the large layers. kF32 gives openai-whisper's text; the others are faster and
-// differ where two tokens are about equally probable.
+// Arithmetic of the large layers. kF32 gives the text of openai-whisper and the vectors of
+// sentence-transformers; the others are faster, and differ where two tokens are about equally
+// probable and in the vectors' last digits.
 enum class Precision {
   kAuto,  // the fastest whose accuracy the project vouches for on this CPU
   kF32,
@@ -19,8 +20,9 @@ enum class Precision {
 };
 
 struct ModelOptions {
-  std::string model = "whisper-base";  // a name that `tessera models list` shows, or the path of a
-                                       // model file or folder
+  // A name that `tessera models list` shows, or the path of a model file or folder. Empty: the
+  // task's own, "whisper-base" to transcribe and "all-minilm-l6-v2" to embed.
+  std::string model;
   Precision precision = Precision::kAuto;
   int threads = 0;              // 0: one for each physical core that this process may use
   std::string device = "auto";  // "auto", "cpu", "npu" or a provider's name
@@ -30,11 +32,12 @@ struct ModelOptions {
 class Model {
  public:
   // not_found: no such name or path; data_loss: broken files; unavailable: the device cannot be
-  // used; invalid_argument: an option is out of range.
+  // used; invalid_argument: an option is out of range; unimplemented: a kind of model that Tessera
+  // does not know. An empty name is "whisper-base".
   static Result<Model> Load(const ModelOptions& options);
 
   const std::string& path() const;    // where the weights were found
-  bool is_multilingual() const;       // false: English only
+  bool is_multilingual() const;       // of a Whisper model; false: English only, or another model
   Precision precision() const;        // what kAuto became
   const std::string& device() const;  // what "auto" became
 

@@ -129,8 +129,9 @@ struct PcmFormat {
 
 // One transcription at a time; for more in parallel make several from one Model. Movable.
 //
-// Errors: invalid_argument for options that contradict, not_found and data_loss for a bad
-// recording. A stop request is no error: the Transcript so far comes back with `cancelled` set.
+// Errors: invalid_argument for options that contradict and for a model of another kind, not_found
+// and data_loss for a bad recording. A stop request is no error: the Transcript so far comes back
+// with `cancelled` set.
 class Transcriber {
  public:
   static Result<Transcriber> Create(const ModelOptions& options);

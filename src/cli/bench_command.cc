@@ -12,7 +12,7 @@
 #include "cli/exit_code.h"
 #include "cli/interrupt.h"
 #include "cli/progress.h"
-#include "kernels/isa.h"
+#include "pipelines/model_impl.h"
 #include "pipelines/silero_detector.h"
 #include "runtime/model_store.h"
 #include "tessera_version.h"
@@ -37,9 +37,8 @@ struct BenchOptions {
 std::vector<kernels::Precision> Precisions(const std::string& name) {
   using kernels::Precision;
   if (name == "all") return {Precision::kF32, Precision::kBf16, Precision::kInt8};
-  // What `transcribe` takes by default: the scalar kernels are there to be compared with, in f32.
-  if (name == "auto")
-    return {kernels::CurrentIsa() == kernels::Isa::kScalar ? Precision::kF32 : Precision::kInt8};
+  // What `transcribe` takes by default.
+  if (name == "auto") return {KernelPrecision(ResolvePrecision(tessera::Precision::kAuto))};
   for (const Precision p : bench::kPrecisions)
     if (kernels::PrecisionName(p) == name) return {p};
   return {};

@@ -18,7 +18,7 @@ enum class Show { kAuto, kAlways, kNever };
 
 struct TranscribeCommandOptions {
   std::vector<std::string> inputs;  // files, folders, globs, "-"
-  ModelOptions model;
+  ModelOptions model{.model = "whisper-base"};
   TranscribeOptions transcribe;
 
   // Results. Without formats the transcript goes to stdout; with them, to files.

@@ -2,7 +2,7 @@
 
 #include "base/check.h"
 #include "kernels/isa.h"
-#include "models/whisper/model.h"
+#include "models/family.h"
 #include "pipelines/model_impl.h"
 #include "providers/cpu/provider.h"
 #include "runtime/model_store.h"
@@ -11,6 +11,44 @@ namespace tessera {
 namespace {
 
 constexpr int kMaxThreads = 1024;
+
+Result<std::shared_ptr<const ExecutionProvider>> MakeProvider(const ModelOptions& options) {
+  if (options.threads < 0 || options.threads > kMaxThreads) {
+    return InvalidArgument("threads: expected 0 (all) to " + std::to_string(kMaxThreads) +
+                           ", found " + std::to_string(options.threads));
+  }
+  if (options.device != "auto" && options.device != "cpu") {
+    return Unavailable("no provider of this build runs on device \"" + options.device +
+                       "\"; use \"cpu\" or \"auto\"");
+  }
+  return std::shared_ptr<const ExecutionProvider>(std::make_shared<CpuProvider>(options.threads));
+}
+
+Status LoadWeights(const std::string& path, kernels::Precision precision, Model::Impl& impl) {
+  TESSERA_ASSIGN_OR_RETURN(const ModelFamily family, FindModelFamily(path));
+  switch (family) {
+    case ModelFamily::kWhisper: {
+      TESSERA_ASSIGN_OR_RETURN(impl.whisper,
+                               WhisperModel::Load(path, impl.provider, {.precision = precision}));
+      return OkStatus();
+    }
+    case ModelFamily::kTextEncoder: {
+      TESSERA_ASSIGN_OR_RETURN(impl.text_encoder,
+                               TextEncoder::Load(path, impl.provider, {.precision = precision}));
+      return OkStatus();
+    }
+  }
+  return Internal("an unknown family of models");
+}
+
+Status AnotherFamily(const Model& model, const char* expected, const char* example) {
+  const char* found = model.impl()->whisper != nullptr ? "a Whisper model (speech to text)"
+                                                       : "a text encoder (text to vectors)";
+  return InvalidArgument("expected " + std::string(expected) + " like " + example + ", found " +
+                         found + " at " + model.path());
+}
+
+}  // namespace
 
 // int8 writes as few wrong words as f32 (docs/accuracy.md) at about three times its speed. The
 // scalar kernels are there to be compared with, so f32 is what they are asked for.
@@ -32,43 +70,36 @@ kernels::Precision KernelPrecision(Precision precision) {
   return kernels::Precision::kF32;
 }
 
-Result<std::shared_ptr<const ExecutionProvider>> MakeProvider(const ModelOptions& options) {
-  if (options.threads < 0 || options.threads > kMaxThreads) {
-    return InvalidArgument("threads: expected 0 (all) to " + std::to_string(kMaxThreads) +
-                           ", found " + std::to_string(options.threads));
-  }
-  if (options.device != "auto" && options.device != "cpu") {
-    return Unavailable("no provider of this build runs on device \"" + options.device +
-                       "\"; use \"cpu\" or \"auto\"");
-  }
-  return std::shared_ptr<const ExecutionProvider>(std::make_shared<CpuProvider>(options.threads));
+Result<std::shared_ptr<const WhisperModel>> WhisperOf(const Model& model) {
+  if (model.impl()->whisper != nullptr) return model.impl()->whisper;
+  return AnotherFamily(model, "a Whisper model", kDefaultSpeechModel);
 }
 
-}  // namespace
+Result<std::shared_ptr<const TextEncoder>> TextEncoderOf(const Model& model) {
+  if (model.impl()->text_encoder != nullptr) return model.impl()->text_encoder;
+  return AnotherFamily(model, "a text encoder", kDefaultTextModel);
+}
 
 Result<Model> Model::Load(const ModelOptions& options) {
   auto impl = std::make_shared<Impl>();
-  const Precision precision = ResolvePrecision(options.precision);
-  TESSERA_ASSIGN_OR_RETURN(const std::shared_ptr<const ExecutionProvider> provider,
-                           MakeProvider(options));
-  TESSERA_ASSIGN_OR_RETURN(impl->path, ModelPath(options.model));
-  Result<std::shared_ptr<const WhisperModel>> whisper =
-      WhisperModel::Load(impl->path, provider, {.precision = KernelPrecision(precision)});
-  if (!whisper.ok()) {
-    Status status = std::move(whisper).status();
+  impl->precision = ResolvePrecision(options.precision);
+  TESSERA_ASSIGN_OR_RETURN(impl->provider, MakeProvider(options));
+  TESSERA_ASSIGN_OR_RETURN(impl->path,
+                           ModelPath(options.model.empty() ? kDefaultSpeechModel : options.model));
+  Status status = LoadWeights(impl->path, KernelPrecision(impl->precision), *impl);
+  if (!status.ok()) {
     // Errors of a file name it, and with it the model.
     if (status.message().find(impl->path) != std::string::npos) return status;
     return std::move(status).AddContext("while loading model " + impl->path);
   }
-  impl->whisper = std::move(whisper).value();
-  impl->provider = provider;
-  impl->device = provider->name();
-  impl->precision = precision;
+  impl->device = impl->provider->name();
   return Model(std::move(impl));
 }
 
 const std::string& Model::path() const { return impl_->path; }
-bool Model::is_multilingual() const { return impl_->whisper->tokenizer().is_multilingual(); }
+bool Model::is_multilingual() const {
+  return impl_->whisper != nullptr && impl_->whisper->tokenizer().is_multilingual();
+}
 Precision Model::precision() const { return impl_->precision; }
 const std::string& Model::device() const { return impl_->device; }
 

@@ -171,6 +171,7 @@ Result<Transcriber> Transcriber::Create(const ModelOptions& options) {
 }
 
 Result<Transcriber> Transcriber::Create(const Model& model) {
+  TESSERA_RETURN_IF_ERROR(WhisperOf(model).status());
   auto impl = std::unique_ptr<Impl>(new Impl{model, nullptr, std::nullopt});
   return Transcriber(std::move(impl));
 }
