@@ -12,6 +12,7 @@ namespace {
 
 constexpr Command kCommands[] = {
     {"transcribe", "turn recordings into text", RunTranscribeCommand},
+    {"embed", "turn texts into vectors", RunEmbedCommand},
     {"models", "list, pull, find and verify models", RunModelsCommand},
     {"devices", "show CPU, NPUs and GPUs and why they can or cannot be used", RunDevicesCommand},
     {"bench", "measure this machine: its limits, and what a model reaches of them",
@@ -20,7 +21,8 @@ constexpr Command kCommands[] = {
 
 void PrintHelp(std::FILE* out) {
   std::fputs(
-      "Tessera runs speech models on this machine, without the cloud.\n\nUsage: tessera COMMAND "
+      "Tessera runs speech and text models on this machine, without the cloud.\n\nUsage: tessera "
+      "COMMAND "
       "[arguments]\n\n",
       out);
   for (const Command& command : kCommands)

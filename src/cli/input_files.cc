@@ -7,6 +7,8 @@
 #include <set>
 #include <system_error>
 
+#include "base/glob.h"
+
 namespace tessera::cli {
 namespace {
 
@@ -16,6 +18,8 @@ constexpr std::array<std::string_view, 28> kMediaExtensions = {
     "wav", "flac", "mp3",  "mp4", "mpeg", "mpga", "mpg",  "m4a",  "m4b", "ogg",
     "oga", "opus", "webm", "aac", "wma",  "aif",  "aiff", "aifc", "caf", "amr",
     "mkv", "mov",  "avi",  "w64", "au",   "3gp",  "ac3",  "sph"};
+constexpr std::array<std::string_view, 10> kTextExtensions = {
+    "txt", "text", "md", "markdown", "mdx", "rst", "org", "tex", "adoc", "asciidoc"};
 
 // A folder of more entries than this is a mistake (a whole disk), not a batch.
 constexpr size_t kMaxEntries = 1000000;
@@ -23,29 +27,6 @@ constexpr size_t kMaxEntries = 1000000;
 bool IsHidden(const fs::path& path) {
   const std::string name = path.filename().string();
   return name.size() > 1 && name[0] == '.';
-}
-
-// The character class that begins at pattern[0] == '[': whether it takes `c`, and where it ends (0:
-// it is no class).
-bool ClassMatches(std::string_view pattern, char c, size_t* length) {
-  size_t i = 1;
-  const bool negated = i < pattern.size() && (pattern[i] == '!' || pattern[i] == '^');
-  if (negated) ++i;
-  bool matches = false;
-  for (const size_t first = i; i < pattern.size(); ++i) {
-    if (pattern[i] == ']' && i > first) {
-      *length = i + 1;
-      return matches != negated;
-    }
-    if (i + 2 < pattern.size() && pattern[i + 1] == '-' && pattern[i + 2] != ']') {
-      matches |= pattern[i] <= c && c <= pattern[i + 2];
-      i += 2;
-    } else {
-      matches |= pattern[i] == c;
-    }
-  }
-  *length = 0;
-  return false;
 }
 
 bool IsGlob(std::string_view text) { return text.find_first_of("*?[") != std::string_view::npos; }
@@ -106,62 +87,24 @@ fs::path GlobRoot(const std::string& pattern) {
 
 }  // namespace
 
-bool HasMediaExtension(std::string_view path) {
+bool HasExtensionOf(InputKind kind, std::string_view path) {
   const size_t dot = path.rfind('.');
   if (dot == std::string_view::npos || path.find('/', dot) != std::string_view::npos) return false;
   std::string extension(path.substr(dot + 1));
   for (char& c : extension) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return std::find(kMediaExtensions.begin(), kMediaExtensions.end(), extension) !=
-         kMediaExtensions.end();
+  const auto among = [&](const auto& extensions) {
+    return std::find(extensions.begin(), extensions.end(), extension) != extensions.end();
+  };
+  return kind == InputKind::kMedia ? among(kMediaExtensions) : among(kTextExtensions);
 }
 
-bool GlobMatches(std::string_view pattern, std::string_view path) {
-  while (!pattern.empty()) {
-    if (pattern.starts_with("**/")) {
-      // Zero or more whole folders.
-      const std::string_view rest = pattern.substr(3);
-      for (size_t at = 0;;) {
-        if (GlobMatches(rest, path.substr(at))) return true;
-        const size_t slash = path.find('/', at);
-        if (slash == std::string_view::npos) return false;
-        at = slash + 1;
-      }
-    }
-    if (pattern[0] == '*') {
-      const bool across = pattern.starts_with("**");
-      const std::string_view rest = pattern.substr(across ? 2 : 1);
-      for (size_t at = 0;; ++at) {
-        if (GlobMatches(rest, path.substr(at))) return true;
-        if (at == path.size() || (!across && path[at] == '/')) return false;
-      }
-    }
-    if (path.empty()) return false;
-    size_t length = 1;
-    if (pattern[0] == '?') {
-      if (path[0] == '/') return false;
-    } else if (pattern[0] == '[') {
-      const bool matches = ClassMatches(pattern, path[0], &length);
-      if (length == 0) {
-        if (path[0] != '[') return false;  // an unclosed '[' stands for itself
-        length = 1;
-      } else if (!matches || path[0] == '/') {
-        return false;
-      }
-    } else if (pattern[0] != path[0]) {
-      return false;
-    }
-    pattern.remove_prefix(length);
-    path.remove_prefix(1);
-  }
-  return path.empty();
-}
-
-InputList ExpandInputs(const std::vector<std::string>& arguments, bool recursive) {
+InputList ExpandInputs(const std::vector<std::string>& arguments, bool recursive, InputKind kind) {
   InputList list;
   std::set<std::string> seen;
-  const auto add = [&](const std::string& path, std::string folder) {
-    if (seen.insert(path).second) list.files.push_back({path, std::move(folder)});
+  const auto add = [&](const std::string& path, std::string folder, bool in_folder) {
+    if (seen.insert(path).second) list.files.push_back({path, std::move(folder), in_folder});
   };
+  const std::string noun = kind == InputKind::kMedia ? "audio or video file" : "text file";
   for (const std::string& argument : arguments) {
     std::error_code error;
     const fs::file_status status = fs::status(argument, error);
@@ -170,15 +113,15 @@ InputList ExpandInputs(const std::vector<std::string>& arguments, bool recursive
       const size_t before = list.files.size();
       bool any = false;
       for (const std::string& path : found.paths) {
-        if (IsHidden(path) || !HasMediaExtension(path)) continue;
+        if (IsHidden(path) || !HasExtensionOf(kind, path)) continue;
         any = true;
-        add(path, FolderBelow(argument, path));
+        add(path, FolderBelow(argument, path), true);
       }
       if (!found.status.ok()) {
         list.failures.push_back({argument, found.status});
       } else if (!any && before == list.files.size()) {
         list.failures.push_back(
-            {argument, NotFound(std::string("the folder holds no audio or video file") +
+            {argument, NotFound("the folder holds no " + noun +
                                 (recursive ? "" : " (sub-folders are read with --recursive)"))});
       }
     } else if (argument != "-" && !fs::exists(status) && IsGlob(argument)) {
@@ -192,11 +135,11 @@ InputList ExpandInputs(const std::vector<std::string>& arguments, bool recursive
         const std::string name = root.empty() && path.starts_with("./") ? path.substr(2) : path;
         if (IsHidden(name) || !GlobMatches(argument, name)) continue;
         any = true;
-        add(name, FolderBelow(root, name));
+        add(name, FolderBelow(root, name), false);
       }
       if (!any) list.failures.push_back({argument, NotFound("no file matches the pattern")});
     } else {
-      add(argument, "");
+      add(argument, "", false);
     }
   }
   return list;

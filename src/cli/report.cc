@@ -50,6 +50,20 @@ Json SegmentJson(const Segment& s) {
 
 }  // namespace
 
+const char* PrecisionName(Precision precision) {
+  switch (precision) {
+    case Precision::kAuto:
+      return "auto";
+    case Precision::kF32:
+      return "f32";
+    case Precision::kBF16:
+      return "bf16";
+    case Precision::kInt8:
+      return "int8";
+  }
+  return "";
+}
+
 std::string SegmentLine(const Segment& segment, bool with_times) {
   if (!with_times) return Stripped(segment.text);
   return "[" + Timestamp(segment.start) + " --> " + Timestamp(segment.end) + "] " + segment.text;

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "tessera/engine.h"
 #include "tessera/status.h"
 #include "tessera/transcript.h"
 
@@ -28,6 +29,8 @@ struct Summary {
   std::string model, device, precision;
 };
 
+// "int8", "auto", ...
+const char* PrecisionName(Precision precision);
 // "[00:00.000 --> 00:07.600]  And so ..." as openai-whisper prints it; hours only where there are
 // any. Without times the text alone. No line end.
 std::string SegmentLine(const Segment& segment, bool with_times);

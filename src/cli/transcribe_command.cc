@@ -29,20 +29,6 @@ double SecondsSince(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-const char* PrecisionName(Precision precision) {
-  switch (precision) {
-    case Precision::kAuto:
-      return "auto";
-    case Precision::kF32:
-      return "f32";
-    case Precision::kBF16:
-      return "bf16";
-    case Precision::kInt8:
-      return "int8";
-  }
-  return "";
-}
-
 // Whether `message` names `what` already, as a word of its own. Most errors of files do.
 bool Mentions(std::string_view message, std::string_view what) {
   const auto is_name = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0; };

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "base/glob.h"
 #include "cli/input_files.h"
 #include "cli/output_plan.h"
 
