@@ -4,48 +4,20 @@
 #include <utility>
 
 #include "text/code_points.h"
-#include "text/unicode.h"
 #include "text/utf8.h"
 
 namespace tessera {
 namespace {
 
-// Beginning of the last character of `text`, which is not empty.
-size_t LastCharacter(std::string_view text) {
-  size_t at = text.size() - 1;
-  while (at > 0 && (static_cast<unsigned char>(text[at]) & 0xC0) == 0x80) --at;
-  return at;
-}
-
 bool IsWordCharacter(char32_t c) { return CodePointTable::Get().flags(c) & kWordCharacter; }
 
 bool EndsWithWord(std::string_view text) {
-  return !text.empty() && IsWordCharacter(DecodeCodePoint(text.substr(LastCharacter(text))).value);
+  return !text.empty() &&
+         IsWordCharacter(DecodeCodePoint(text.substr(LastCharacterStart(text))).value);
 }
 
 bool StartsWithWord(std::string_view text) {
   return !text.empty() && IsWordCharacter(DecodeCodePoint(text).value);
-}
-
-// Bytes of white space at the end of text[from .. end).
-size_t SpaceAtEnd(std::string_view text) {
-  size_t rest = text.size();
-  while (rest > 0) {
-    const size_t last = LastCharacter(text.substr(0, rest));
-    if (!IsWhiteSpace(DecodeCodePoint(text.substr(last)).value)) break;
-    rest = last;
-  }
-  return text.size() - rest;
-}
-
-size_t SpaceAtStart(std::string_view text) {
-  size_t at = 0;
-  while (at < text.size()) {
-    const DecodedCodePoint decoded = DecodeCodePoint(text.substr(at));
-    if (!IsWhiteSpace(decoded.value)) break;
-    at += static_cast<size_t>(decoded.length);
-  }
-  return at;
 }
 
 }  // namespace
@@ -89,8 +61,8 @@ bool AddedTokenFinder::Split(
         (EndsWithWord(text.substr(0, begin)) || StartsWithWord(text.substr(end))))
       continue;
     if (token.takes_space_left && begin > done)
-      begin -= SpaceAtEnd(text.substr(done, begin - done));
-    if (token.takes_space_right) end += SpaceAtStart(text.substr(end));
+      begin -= TrailingSpaceBytes(text.substr(done, begin - done));
+    if (token.takes_space_right) end += LeadingSpaceBytes(text.substr(end));
     if (begin > done && !part(text.substr(done, begin - done), -1)) return false;
     if (!part(text.substr(begin, end - begin), token.id)) return false;
     done = std::max(done, end);

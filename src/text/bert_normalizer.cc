@@ -18,7 +18,7 @@ class BertWriter {
       : options_(options), out_(*out) {}
 
   void Take(char32_t c) {
-    const uint16_t flags = table_.flags(c);
+    const uint32_t flags = table_.flags(c);
     if (options_.clean_text) {
       if (flags & kRemovedByCleaning) return;
       if (flags & kSpaceCharacter) c = ' ';
@@ -51,7 +51,7 @@ class BertWriter {
   }
 
   void Strip(char32_t c) {
-    const uint16_t flags = table_.flags(c);
+    const uint32_t flags = table_.flags(c);
     if (flags & kNonspacingMark) return;
     if (flags & kHasCombiningClass) {
       marks_.push_back(c);

@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <map>
 
+#include "text/utf8.h"
+
 namespace tessera {
 
 CodePointTable::CodePointTable() {
-  std::vector<uint16_t> flags(0x110000);
-  const auto mark = [&flags](const auto& ranges, uint16_t flag) {
+  std::vector<uint32_t> flags(0x110000);
+  const auto mark = [&flags](const auto& ranges, uint32_t flag) {
     for (int i = 0; i < ranges.count; ++i) {
       for (char32_t c = ranges.ranges[i].first; c <= ranges.ranges[i].last; ++c) flags[c] |= flag;
     }
@@ -20,8 +22,14 @@ CodePointTable::CodePointTable() {
   mark(kCombiningMarkRanges, kCombiningMark);
   mark(kWordCharacterRanges, kWordCharacter);
   mark(kCompositionExclusionRanges, kIsNeverComposed);
+  mark(kGraphemeExtendRanges, kGraphemeExtend);
+  mark(kGraphemeControlRanges, kGraphemeControl);
+  mark(kGraphemePrependRanges, kGraphemePrepend);
+  mark(kPictographRanges, kPictograph);
+  mark(kConjunctConsonantRanges, kConjunctConsonant);
+  mark(kConjunctLinkerRanges, kConjunctLinker);
   mark(kCombiningClasses, kHasCombiningClass);
-  const auto mark_mapped = [&flags](const CodePointMapping& mapping, uint16_t flag) {
+  const auto mark_mapped = [&flags](const CodePointMapping& mapping, uint32_t flag) {
     for (int i = 0; i < mapping.count; ++i) flags[mapping.entries[i].code_point] |= flag;
   };
   mark_mapped(kLowercase, kHasLowercase);
@@ -52,6 +60,33 @@ std::span<const char32_t> FindMapping(const CodePointMapping& mapping, char32_t 
       [](const MappingEntry& entry, char32_t value) { return entry.code_point < value; });
   if (found == end || found->code_point != c) return {};
   return {mapping.pool + found[0].begin, mapping.pool + found[1].begin};
+}
+
+size_t LastCharacterStart(std::string_view text) {
+  size_t at = text.size() - 1;
+  while (at > 0 && (static_cast<unsigned char>(text[at]) & 0xC0) == 0x80) --at;
+  return at;
+}
+
+size_t LeadingSpaceBytes(std::string_view text) {
+  size_t at = 0;
+  while (at < text.size()) {
+    const DecodedCodePoint decoded = DecodeCodePoint(text.substr(at));
+    if (!(CodePointTable::Get().flags(decoded.value) & kSpaceCharacter)) break;
+    at += static_cast<size_t>(decoded.length);
+  }
+  return at;
+}
+
+size_t TrailingSpaceBytes(std::string_view text) {
+  std::string_view rest = text;
+  while (!rest.empty()) {
+    const size_t last = LastCharacterStart(rest);
+    const char32_t c = DecodeCodePoint(rest.substr(last)).value;
+    if (!(CodePointTable::Get().flags(c) & kSpaceCharacter)) break;
+    rest = rest.substr(0, last);
+  }
+  return text.size() - rest.size();
 }
 
 }  // namespace tessera

@@ -6,13 +6,14 @@
 #include <array>
 #include <cstdint>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "text/tokenizer_tables.h"
 
 namespace tessera {
 
-enum CodePointFlags : uint16_t {
+enum CodePointFlags : uint32_t {
   kRemovedByCleaning = 1 << 0,  // control and format characters, U+FFFD, private use
   kSpaceCharacter = 1 << 1,
   kPunctuationCharacter = 1 << 2,  // ASCII symbols too
@@ -25,6 +26,13 @@ enum CodePointFlags : uint16_t {
   kHasCompatibilityDecomposition = 1 << 9,
   kHasCombiningClass = 1 << 10,  // another one than 0
   kIsNeverComposed = 1 << 11,
+  // Of grapheme clusters (UAX 29).
+  kGraphemeExtend = 1 << 12,   // Extend, SpacingMark, ZWJ
+  kGraphemeControl = 1 << 13,  // CR and LF too
+  kGraphemePrepend = 1 << 14,
+  kPictograph = 1 << 15,
+  kConjunctConsonant = 1 << 16,
+  kConjunctLinker = 1 << 17,
 };
 
 class CodePointTable {
@@ -32,19 +40,25 @@ class CodePointTable {
   static const CodePointTable& Get();
 
   // 0 for what is no code point.
-  uint16_t flags(char32_t c) const {
-    return c < 0x110000 ? blocks_[pages_[c >> 8]][c & 0xFF] : uint16_t{0};
+  uint32_t flags(char32_t c) const {
+    return c < 0x110000 ? blocks_[pages_[c >> 8]][c & 0xFF] : uint32_t{0};
   }
 
  private:
   CodePointTable();
-  using Block = std::array<uint16_t, 256>;
+  using Block = std::array<uint32_t, 256>;
   std::vector<Block> blocks_;
   std::array<uint16_t, 0x1100> pages_;
 };
 
 // The mapping of a code point that has one; empty where it has none.
 std::span<const char32_t> FindMapping(const CodePointMapping& mapping, char32_t c);
+
+// Of valid UTF-8. Where the last character begins; `text` is not empty.
+size_t LastCharacterStart(std::string_view text);
+// Bytes of white space (kSpaceCharacter) at either end.
+size_t LeadingSpaceBytes(std::string_view text);
+size_t TrailingSpaceBytes(std::string_view text);
 
 }  // namespace tessera
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include "text/code_points.h"
 #include "text/utf8.h"
@@ -127,8 +128,13 @@ std::span<const char32_t> CanonicalDecomposition(char32_t c, DecompositionBuffer
 }
 
 void SortMarks(std::u32string& marks) {
-  std::stable_sort(marks.begin(), marks.end(),
-                   [](char32_t a, char32_t b) { return CombiningClass(a) < CombiningClass(b); });
+  if (marks.size() < 2) return;
+  // A code point has 21 bits; the place before it keeps the order of equal classes.
+  std::vector<uint64_t> keys(marks.size());
+  for (size_t i = 0; i < marks.size(); ++i)
+    keys[i] = uint64_t{CombiningClass(marks[i])} << 56 | uint64_t{i} << 21 | uint64_t{marks[i]};
+  std::sort(keys.begin(), keys.end());
+  for (size_t i = 0; i < marks.size(); ++i) marks[i] = keys[i] & 0x1FFFFF;
 }
 
 std::string ToNormalForm(std::string_view text, NormalForm form) {
@@ -137,7 +143,7 @@ std::string ToNormalForm(std::string_view text, NormalForm form) {
   std::u32string decomposed;
   std::u32string marks;
   const auto flush = [&decomposed, &marks] {
-    if (marks.size() > 1) SortMarks(marks);
+    SortMarks(marks);
     decomposed += marks;
     marks.clear();
   };
@@ -153,7 +159,7 @@ std::string ToNormalForm(std::string_view text, NormalForm form) {
     const DecodedCodePoint decoded = DecodeCodePoint(text.substr(at));
     at += static_cast<size_t>(decoded.length);
     const char32_t c = decoded.value;
-    const uint16_t flags = table.flags(c);
+    const uint32_t flags = table.flags(c);
     if (is_compatible && (flags & kHasCompatibilityDecomposition)) {
       for (const char32_t part : FindMapping(kCompatibilityDecomposition, c)) take(part);
     } else if (flags & kHasCanonicalDecomposition) {

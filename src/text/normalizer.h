@@ -2,7 +2,7 @@
 // `tokenizers` library make them.
 //
 // A text comes in valid UTF-8 and leaves so. It may come in several parts that are cut between a
-// letter or digit of ASCII and a space, where no normalizer looks across. Immutable; thread-safe.
+// letter or digit of ASCII and a single space, unless a normalizer says no. Immutable; thread-safe.
 #ifndef TESSERA_TEXT_NORMALIZER_H_
 #define TESSERA_TEXT_NORMALIZER_H_
 
@@ -25,6 +25,8 @@ class Normalizer {
   virtual ~Normalizer() = default;
   // Replaces *text by its normalized form. Linear time.
   virtual void Normalize(TextPart part, std::string* text) const = 0;
+  // Whether parts of a text may come one by one.
+  virtual bool AllowsParts() const { return true; }
 };
 
 // One after another.
@@ -34,6 +36,12 @@ class NormalizerSequence : public Normalizer {
       : steps_(std::move(steps)) {}
   void Normalize(TextPart part, std::string* text) const override {
     for (const auto& step : steps_) step->Normalize(part, text);
+  }
+  bool AllowsParts() const override {
+    for (const auto& step : steps_) {
+      if (!step->AllowsParts()) return false;
+    }
+    return true;
   }
 
  private:

@@ -1,6 +1,9 @@
 #include <utility>
 
 #include "base/check.h"
+#include "text/base64.h"
+#include "text/normalizer_steps.h"
+#include "text/precompiled_charsmap.h"
 #include "text/tokenizer_parts.h"
 
 namespace tessera {
@@ -11,6 +14,11 @@ using Json = nlohmann::json;
 // Enough for real files (which have four), little enough for a broken one.
 constexpr size_t kMaxSteps = 64;
 
+template <typename T, typename... Args>
+std::unique_ptr<const Normalizer> Make(Args&&... args) {
+  return std::make_unique<T>(std::forward<Args>(args)...);
+}
+
 Result<std::unique_ptr<const Normalizer>> MakeBertNormalizer(const Json& json) {
   BertNormalizerOptions options;
   TESSERA_ASSIGN_OR_RETURN(options.clean_text, BoolField(json, "clean_text", true));
@@ -19,7 +27,51 @@ Result<std::unique_ptr<const Normalizer>> MakeBertNormalizer(const Json& json) {
   TESSERA_ASSIGN_OR_RETURN(options.lowercase, BoolField(json, "lowercase", true));
   TESSERA_ASSIGN_OR_RETURN(options.strip_accents,
                            BoolField(json, "strip_accents", options.lowercase));
-  return std::unique_ptr<const Normalizer>(std::make_unique<BertNormalizer>(options));
+  return Make<BertNormalizer>(options);
+}
+
+Result<std::unique_ptr<const Normalizer>> MakePrecompiled(const Json& json) {
+  TESSERA_ASSIGN_OR_RETURN(const std::string base64, StringField(json, "precompiled_charsmap"));
+  std::string charsmap;
+  if (!DecodeBase64(base64, &charsmap))
+    return DataLoss("normalizer: precompiled_charsmap is not base64");
+  return PrecompiledCharsmap::Create(charsmap);
+}
+
+Result<std::unique_ptr<const Normalizer>> MakeReplace(const Json& json) {
+  TESSERA_ASSIGN_OR_RETURN(const std::string content, StringField(json, "content"));
+  const Json& pattern = Field(json, "pattern");
+  if (!Field(pattern, "Regex").is_null()) {
+    TESSERA_ASSIGN_OR_RETURN(const std::string regex, StringField(pattern, "Regex"));
+    TESSERA_ASSIGN_OR_RETURN(ReplaceRunsNormalizer step,
+                             ReplaceRunsNormalizer::Create(regex, content));
+    return Make<ReplaceRunsNormalizer>(std::move(step));
+  }
+  TESSERA_ASSIGN_OR_RETURN(const std::string text, StringField(pattern, "String"));
+  if (text.empty()) return DataLoss("normalizer: Replace of an empty text");
+  return Make<ReplaceNormalizer>(text, content);
+}
+
+Result<std::unique_ptr<const Normalizer>> MakeStep(const std::string& type, const Json& json) {
+  if (type == "BertNormalizer") return MakeBertNormalizer(json);
+  if (type == "Precompiled") return MakePrecompiled(json);
+  if (type == "Replace") return MakeReplace(json);
+  if (type == "Lowercase") return Make<LowercaseNormalizer>();
+  if (type == "StripAccents") return Make<StripAccentsNormalizer>();
+  if (type == "NFC") return Make<NormalFormNormalizer>(NormalForm::kNfc);
+  if (type == "NFD") return Make<NormalFormNormalizer>(NormalForm::kNfd);
+  if (type == "NFKC") return Make<NormalFormNormalizer>(NormalForm::kNfkc);
+  if (type == "NFKD") return Make<NormalFormNormalizer>(NormalForm::kNfkd);
+  if (type == "Prepend") {
+    TESSERA_ASSIGN_OR_RETURN(std::string text, StringField(json, "prepend"));
+    return Make<PrependNormalizer>(std::move(text));
+  }
+  if (type == "Strip") {
+    TESSERA_ASSIGN_OR_RETURN(const bool left, BoolField(json, "strip_left", true));
+    TESSERA_ASSIGN_OR_RETURN(const bool right, BoolField(json, "strip_right", true));
+    return Make<StripNormalizer>(left, right);
+  }
+  return Unimplemented("normalizer " + type);
 }
 
 using Steps = std::vector<std::unique_ptr<const Normalizer>>;
@@ -34,8 +86,7 @@ Status AddSteps(const Json& json, Steps* steps) {
   }
   if (steps->size() == kMaxSteps)
     return DataLoss("normalizer: more than " + std::to_string(kMaxSteps) + " steps");
-  if (type != "BertNormalizer") return Unimplemented("normalizer " + type);
-  TESSERA_ASSIGN_OR_RETURN(std::unique_ptr<const Normalizer> step, MakeBertNormalizer(json));
+  TESSERA_ASSIGN_OR_RETURN(std::unique_ptr<const Normalizer> step, MakeStep(type, json));
   steps->push_back(std::move(step));
   return OkStatus();
 }
@@ -47,7 +98,7 @@ Result<std::unique_ptr<const Normalizer>> MakeNormalizer(const Json& json) {
   Steps steps;
   TESSERA_RETURN_IF_ERROR(AddSteps(json, &steps));
   if (steps.size() == 1) return std::move(steps[0]);
-  return std::unique_ptr<const Normalizer>(std::make_unique<NormalizerSequence>(std::move(steps)));
+  return Make<NormalizerSequence>(std::move(steps));
 }
 
 }  // namespace tessera

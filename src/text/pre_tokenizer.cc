@@ -54,7 +54,7 @@ class Chain : public PieceSink {
 
 BertPreTokenizer::BertPreTokenizer() {
   for (char32_t c = 0; c < 128; ++c) {
-    const uint16_t flags = CodePointTable::Get().flags(c);
+    const uint32_t flags = CodePointTable::Get().flags(c);
     ascii_[c] = flags & kSpaceCharacter         ? kSpace
                 : flags & kPunctuationCharacter ? kPunctuation
                                                 : kLetter;
@@ -74,7 +74,7 @@ bool BertPreTokenizer::Split(TextPiece piece, PieceSink* sink) const {
     } else {
       const DecodedCodePoint decoded = DecodeCodePoint(text.substr(at));
       length = static_cast<size_t>(decoded.length);
-      const uint16_t flags = table.flags(decoded.value);
+      const uint32_t flags = table.flags(decoded.value);
       if (flags & (kSpaceCharacter | kPunctuationCharacter))
         kind = flags & kSpaceCharacter ? kSpace : kPunctuation;
     }

@@ -28,6 +28,8 @@ class PreTokenizer {
   virtual ~PreTokenizer() = default;
   // Passes the pieces of `piece` on in order; false when the sink wanted no more. Linear time.
   virtual bool Split(TextPiece piece, PieceSink* sink) const = 0;
+  // Whether no piece goes on over a space.
+  virtual bool CutsAtSpaces() const { return true; }
 };
 
 // At white space, which is dropped, and around every punctuation character.
@@ -60,6 +62,7 @@ class Metaspace : public PreTokenizer {
   enum class Prepend { kNever, kFirst, kAlways };  // kFirst: only at the start of the whole text
   Metaspace(std::string replacement, Prepend prepend, bool is_split);
   bool Split(TextPiece piece, PieceSink* sink) const override;
+  bool CutsAtSpaces() const override { return is_split_; }
 
  private:
   std::string replacement_;  // one character
@@ -72,6 +75,7 @@ class PreTokenizerSequence : public PreTokenizer {
  public:
   explicit PreTokenizerSequence(std::vector<std::unique_ptr<const PreTokenizer>> steps);
   bool Split(TextPiece piece, PieceSink* sink) const override;
+  bool CutsAtSpaces() const override { return !steps_.empty() && steps_[0]->CutsAtSpaces(); }
 
  private:
   std::vector<std::unique_ptr<const PreTokenizer>> steps_;

@@ -21,12 +21,11 @@ bool IsAsciiAlphanumeric(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 }
 
-// Where the first part of `text` ends: between a letter or digit and a space, where neither a
-// normalizer nor a pre-tokenizer looks across.
+// Where the first part of `text` ends: between a letter or digit and a single space.
 size_t PartEnd(std::string_view text) {
-  for (size_t at = kPartBytes; at < text.size(); ++at) {
-    at = std::min(text.find(' ', at), text.size());
-    if (at < text.size() && IsAsciiAlphanumeric(text[at - 1])) return at;
+  for (size_t at = text.find(' ', kPartBytes); at < text.size(); at = text.find(' ', at + 1)) {
+    const bool is_single = at + 1 < text.size() && text[at + 1] != ' ';
+    if (is_single && IsAsciiAlphanumeric(text[at - 1])) return at;
   }
   return text.size();
 }
@@ -59,6 +58,10 @@ class PipelineTokenizer : public TextTokenizer {
     parts_.added_tokens.clear();
     raw_finder_ = AddedTokenFinder(std::move(raw));
     normalized_finder_ = AddedTokenFinder(std::move(normalized));
+    // An added token of the normalized text could lie across the end of a part.
+    allows_parts_ = normalized_finder_.empty() && parts_.pre_tokenizer != nullptr &&
+                    parts_.pre_tokenizer->CutsAtSpaces() &&
+                    (parts_.normalizer == nullptr || parts_.normalizer->AllowsParts());
     for (const int32_t id : parts_.special_tokens.before) CountId(id);
     for (const int32_t id : parts_.special_tokens.after) CountId(id);
   }
@@ -119,8 +122,7 @@ class PipelineTokenizer : public TextTokenizer {
   bool EncodeParts(std::string_view text, bool is_at_start, Collector* collector) const {
     TextPart part;
     while (!text.empty()) {
-      // An added token could lie across the end of a part.
-      const size_t end = normalized_finder_.empty() ? PartEnd(text) : text.size();
+      const size_t end = allows_parts_ ? PartEnd(text) : text.size();
       part.is_last = end == text.size();
       std::string normalized;
       std::string_view taken = text.substr(0, end);
@@ -154,6 +156,7 @@ class PipelineTokenizer : public TextTokenizer {
   Parts parts_;
   AddedTokenFinder raw_finder_;
   AddedTokenFinder normalized_finder_;
+  bool allows_parts_ = false;
   int64_t vocab_size_ = 0;
 };
 

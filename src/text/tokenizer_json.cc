@@ -1,5 +1,8 @@
 #include "text/tokenizer_json.h"
 
+#include <algorithm>
+#include <charconv>
+#include <system_error>
 #include <utility>
 
 #include "base/check.h"
@@ -10,6 +13,17 @@ namespace {
 
 using Json = nlohmann::json;
 
+constexpr int64_t kMaxExponent = 100000;
+
+// The double nearest to 10^exponent, 0 <= exponent <= 308.
+double PowerOfTen(int64_t exponent) {
+  char text[8] = "1e";
+  const auto end = std::to_chars(text + 2, text + sizeof(text), exponent);
+  double power = 0;
+  std::from_chars(text, end.ptr, power);
+  return power;
+}
+
 // Builds the tree of all but the vocabulary and the merges. stack_ holds the open containers; the
 // vocabulary's own are counted in depth_ only.
 class Handler : public nlohmann::json_sax<Json> {
@@ -19,7 +33,9 @@ class Handler : public nlohmann::json_sax<Json> {
 
   bool null() override { return Scalar(nullptr); }
   bool boolean(bool value) override { return Scalar(value); }
-  bool number_float(number_float_t value, const string_t&) override { return Number(value); }
+  bool number_float(number_float_t value, const string_t& text) override {
+    return Number(inside_ == kVocabulary ? ParseScore(text) : value);
+  }
   bool number_integer(number_integer_t value) override { return Number(value); }
   bool number_unsigned(number_unsigned_t value) override { return Number(value); }
   bool binary(binary_t&) override { return Fail("binary data"); }
@@ -57,7 +73,7 @@ class Handler : public nlohmann::json_sax<Json> {
     if (++depth_ > kMaxDepth)
       return Fail("nested deeper than " + std::to_string(kMaxDepth) + " levels");
     if (inside_ != kTree) {
-      if (inside_ == kVocabulary && (vocabulary_is_object_ || depth_ > skip_depth_ + 1))
+      if (inside_ == kVocabulary && (!out_.vocabulary_is_list || depth_ > skip_depth_ + 1))
         return Fail("a list or an object among the tokens of the vocabulary");
       entry_ = {};
       entry_fields_ = 0;
@@ -69,7 +85,7 @@ class Handler : public nlohmann::json_sax<Json> {
     if (is_in_model && (key_ == "vocab" || key_ == "merges")) {
       inside_ = key_ == "vocab" ? kVocabulary : kMerges;
       if (inside_ == kVocabulary) {
-        vocabulary_is_object_ = is_object;
+        out_.vocabulary_is_list = !is_object;
         out_.vocabulary.clear();
       }
       skip_depth_ = depth_;
@@ -125,7 +141,7 @@ class Handler : public nlohmann::json_sax<Json> {
   template <typename T>
   bool Number(T value) {
     if (inside_ != kVocabulary) return Scalar(value);
-    if (vocabulary_is_object_) {
+    if (!out_.vocabulary_is_list) {
       if (!std::is_integral_v<T> || !std::in_range<int32_t>(ToInteger(value)) || value < T{0})
         return Fail("the id of token \"" + key_ + "\" is not in [0, 2^31)");
       entry_ = {std::move(key_), static_cast<int32_t>(value), 0};
@@ -148,7 +164,7 @@ class Handler : public nlohmann::json_sax<Json> {
   }
 
   bool VocabularyString(std::string value) {
-    if (vocabulary_is_object_) return Fail("the id of token \"" + key_ + "\" is a string");
+    if (!out_.vocabulary_is_list) return Fail("the id of token \"" + key_ + "\" is a string");
     if (depth_ != skip_depth_ + 1 || entry_fields_ != 0)
       return Fail("expected [token, score] in the vocabulary");
     entry_.text = std::move(value);
@@ -171,10 +187,53 @@ class Handler : public nlohmann::json_sax<Json> {
   bool is_model_ = false;  // the container that is open below the root is "model"
   Inside inside_ = kTree;
   int skip_depth_ = 0;  // of the container that is not in the tree
-  bool vocabulary_is_object_ = false;
   VocabularyToken entry_;
   int entry_fields_ = 0;
 };
+
+}  // namespace
+
+double ParseScore(std::string_view number) {
+  const bool is_negative = number.starts_with('-');
+  if (is_negative) number.remove_prefix(1);
+  uint64_t digits = 0;
+  int64_t exponent = 0;
+  bool is_full = false;  // further digits would not fit
+  bool is_fraction = false;
+  size_t at = 0;
+  for (; at < number.size() && number[at] != 'e' && number[at] != 'E'; ++at) {
+    if (number[at] == '.') {
+      is_fraction = true;
+      continue;
+    }
+    const auto digit = static_cast<uint64_t>(number[at] - '0');
+    if (is_full || digits > (UINT64_MAX - digit) / 10) {
+      is_full = true;
+      exponent += is_fraction ? 0 : 1;
+      continue;
+    }
+    digits = digits * 10 + digit;
+    exponent -= is_fraction ? 1 : 0;
+  }
+  if (at < number.size()) {
+    std::string_view written = number.substr(at + 1);
+    if (written.starts_with('+')) written.remove_prefix(1);
+    int64_t value = 0;
+    const auto parsed = std::from_chars(written.data(), written.data() + written.size(), value);
+    if (parsed.ec != std::errc()) value = written.starts_with('-') ? -kMaxExponent : kMaxExponent;
+    exponent += std::clamp(value, -kMaxExponent, kMaxExponent);
+  }
+  auto score = static_cast<double>(digits);
+  while (exponent < -308 && score != 0) {
+    score /= 1e308;
+    exponent += 308;
+  }
+  if (exponent < 0 && score != 0) score /= PowerOfTen(-exponent);
+  if (exponent > 0 && score != 0) score *= PowerOfTen(std::min<int64_t>(exponent, 308));
+  return is_negative ? -score : score;
+}
+
+namespace {
 
 Status WrongType(const char* key, const char* expected, const Json& found) {
   return DataLoss(std::string("\"") + key + "\" is of type " + found.type_name() + ", expected " +

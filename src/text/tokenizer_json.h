@@ -21,10 +21,16 @@ struct TokenizerJson {
   nlohmann::json root;  // an object; .model.vocab and .model.merges are left out
   // .model.vocab: an object of ids, or a list of [token, score], whose ids are the places in it.
   std::vector<VocabularyToken> vocabulary;
+  bool vocabulary_is_list = false;
 };
 
 // data_loss with the place of the defect.
 Result<TokenizerJson> ParseTokenizerJson(std::string_view json);
+
+// A number in JSON's notation as the library's JSON reader (serde_json) has it: digits as a whole
+// number, times or divided by a power of ten, which rounds more often than need be and so differs
+// in the last bit at times. Scores have to be these, as ties decide between cuts of a text.
+double ParseScore(std::string_view number);
 
 // Fields of a JSON object, for every reader of the tokenizer's files. An absent field or a null
 // gives `otherwise`, or data_loss where there is none; a field of another type is a data_loss.

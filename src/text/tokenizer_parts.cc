@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "text/unigram.h"
 #include "text/word_piece.h"
 
 namespace tessera {
@@ -59,6 +60,35 @@ Result<SpecialTokens> MakeTemplate(const Json& processor) {
   return out;
 }
 
+Result<std::unique_ptr<const TokenModel>> MakeWordPiece(const Json& model,
+                                                        const TokenizerJson& json) {
+  if (json.vocabulary_is_list)
+    return DataLoss("model: the vocabulary of a WordPiece is a list, expected an object");
+  WordPieceOptions options;
+  TESSERA_ASSIGN_OR_RETURN(options.unknown_token,
+                           StringField(model, "unk_token", options.unknown_token));
+  TESSERA_ASSIGN_OR_RETURN(
+      options.continuing_prefix,
+      StringField(model, "continuing_subword_prefix", options.continuing_prefix));
+  TESSERA_ASSIGN_OR_RETURN(
+      options.max_characters_per_word,
+      IntField(model, "max_input_chars_per_word", options.max_characters_per_word));
+  TESSERA_ASSIGN_OR_RETURN(std::unique_ptr<const WordPiece> word_piece,
+                           WordPiece::Create(json.vocabulary, options));
+  return std::unique_ptr<const TokenModel>(std::move(word_piece));
+}
+
+Result<std::unique_ptr<const TokenModel>> MakeUnigram(const Json& model,
+                                                      const TokenizerJson& json) {
+  if (!json.vocabulary_is_list)
+    return DataLoss("model: the vocabulary of a Unigram is an object, expected a list");
+  TESSERA_ASSIGN_OR_RETURN(const int64_t unknown_id, IntField(model, "unk_id"));
+  TESSERA_ASSIGN_OR_RETURN(const bool byte_fallback, BoolField(model, "byte_fallback", false));
+  TESSERA_ASSIGN_OR_RETURN(std::unique_ptr<const Unigram> unigram,
+                           Unigram::Create(json.vocabulary, unknown_id, byte_fallback));
+  return std::unique_ptr<const TokenModel>(std::move(unigram));
+}
+
 }  // namespace
 
 Result<SpecialTokens> MakeSpecialTokens(const Json& post_processor) {
@@ -80,19 +110,10 @@ Result<std::unique_ptr<const TokenModel>> MakeTokenModel(const TokenizerJson& js
   TESSERA_ASSIGN_OR_RETURN(std::string type, StringField(model, "type", ""));
   // Files of old versions do not name it.
   if (type.empty() && model.contains("max_input_chars_per_word")) type = "WordPiece";
-  if (type != "WordPiece") return Unimplemented("model " + (type.empty() ? "without type" : type));
-  WordPieceOptions options;
-  TESSERA_ASSIGN_OR_RETURN(options.unknown_token,
-                           StringField(model, "unk_token", options.unknown_token));
-  TESSERA_ASSIGN_OR_RETURN(
-      options.continuing_prefix,
-      StringField(model, "continuing_subword_prefix", options.continuing_prefix));
-  TESSERA_ASSIGN_OR_RETURN(
-      options.max_characters_per_word,
-      IntField(model, "max_input_chars_per_word", options.max_characters_per_word));
-  TESSERA_ASSIGN_OR_RETURN(std::unique_ptr<const WordPiece> word_piece,
-                           WordPiece::Create(json.vocabulary, options));
-  return std::unique_ptr<const TokenModel>(std::move(word_piece));
+  if (type.empty() && model.contains("unk_id")) type = "Unigram";
+  if (type == "WordPiece") return MakeWordPiece(model, json);
+  if (type == "Unigram") return MakeUnigram(model, json);
+  return Unimplemented("model " + (type.empty() ? "without type" : type));
 }
 
 Result<std::vector<AddedToken>> MakeAddedTokens(const Json& list, const TokenModel& model) {

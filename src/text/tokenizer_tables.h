@@ -25,6 +25,12 @@ extern const CodePointRanges kNonspacingMarkRanges;
 extern const CodePointRanges kCombiningMarkRanges;
 extern const CodePointRanges kWordCharacterRanges;
 extern const CodePointRanges kCompositionExclusionRanges;
+extern const CodePointRanges kGraphemeExtendRanges;
+extern const CodePointRanges kGraphemeControlRanges;
+extern const CodePointRanges kGraphemePrependRanges;
+extern const CodePointRanges kPictographRanges;
+extern const CodePointRanges kConjunctConsonantRanges;
+extern const CodePointRanges kConjunctLinkerRanges;
 
 struct CombiningClassRange {
   char32_t first;

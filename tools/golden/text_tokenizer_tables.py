@@ -3,11 +3,14 @@
 
 The library mixes several versions of Unicode (its crates for categories, for normal forms and for letters are of different
 years), so no one Unicode database has its answers: each table is found by asking the library about all code points.
-Combining classes are found by which marks change places in NFD.
+Combining classes are found by which marks change places in NFD, grapheme clusters by what the normalizer Precompiled takes
+together: a cluster of less than six bytes becomes what its beginning is mapped to, a longer one is mapped character by
+character.
 
     pip install tokenizers==0.22.2
     python tools/golden/text_tokenizer_tables.py src/text/tokenizer_tables.cc && clang-format -i src/text/tokenizer_tables.cc
 """
+import struct
 import sys
 import unicodedata
 
@@ -94,6 +97,72 @@ def class_ranges(classes):
     return out
 
 
+def darts_unit(label, offset, has_leaf):
+    if offset >= 1 << 21:
+        assert offset % 256 == 0
+        return label | has_leaf << 8 | 1 << 9 | (offset >> 8) << 10
+    return label | has_leaf << 8 | offset << 10
+
+
+def charsmap(texts):
+    """A Precompiled that maps each of the texts to X: a double array of nodes of 256 places each, and leaves of one."""
+    root = {}
+    for text in texts:
+        node = root
+        for byte in text.encode():
+            node = node.setdefault(byte, {})
+    nodes = [root]
+    for node in nodes:  # grows while it is walked
+        nodes += [child for child in node.values() if child]
+    base = {id(node): 256 * (i + 1) for i, node in enumerate(nodes)}
+    leaf = 256 * (len(nodes) + 1)
+    units = {0: darts_unit(0, base[id(root)], False)}
+    for node in nodes:
+        for label, child in node.items():
+            at = base[id(node)] ^ label
+            if child:
+                units[at] = darts_unit(label, at ^ base[id(child)], False)
+            else:
+                units[at] = darts_unit(label, at ^ leaf, True)
+                units[leaf] = 1 << 31  # the value 0: where the mapped text begins
+                leaf += 1
+    size = (leaf | 255) + 1
+    array = struct.pack(f"<{size}I", *(units.get(i, 0) for i in range(size)))
+    return normalizers.Precompiled(struct.pack("<I", len(array)) + array + b"X\0")
+
+
+def grapheme_classes():
+    """What stays with the character before it, ends every cluster, stays with the character behind it; and the names in the
+    rules GB11 (pictographs) and GB9c (consonants and linkers)."""
+    mark, zwj, ka, virama = "\u0301", "\u200d", "\u0915", "\u094d"
+    length = {c: len(chr(c).encode()) for c in POINTS}
+    only_a, only_ka, only_copyright = charsmap(["a"]), charsmap([ka]), charsmap(["\u00a9"])
+    joined = {c for c in POINTS if only_a.normalize_str("a" + chr(c)) == "X"}
+    linkers = [c for c in joined if length[c] == 3 and only_ka.normalize_str(ka + chr(c) + ka + mark).endswith(mark)]
+    pictographs = [c for c in POINTS if c not in joined and zwj in only_copyright.normalize_str("\u00a9" + zwj + chr(c))]
+    control, prepend, consonants = [], [], []
+    for begin in range(0, 0x110000, 4096):
+        block = [c for c in POINTS if begin <= c < begin + 4096 and c not in joined and c != 0]
+        if not block:
+            continue
+        normalizer = charsmap(map(chr, block))
+        for c in block:
+            if length[c] < 4 and normalizer.normalize_str(chr(c) + mark) == "X" + mark:
+                control.append(c)  # with four bytes it makes no difference
+            elif length[c] == 3 and normalizer.normalize_str(ka + virama + chr(c) + mark).endswith(mark):
+                consonants.append(c)
+            if normalizer.normalize_str(chr(c) + "a") == "X":
+                prepend.append(c)
+    return [
+        ("GraphemeExtend", "stay with the character before them (Extend, SpacingMark, ZWJ)", joined),
+        ("GraphemeControl", "stay with nothing", [0] + control),
+        ("GraphemePrepend", "stay with the character behind them", prepend),
+        ("Pictograph", "Extended_Pictographic", pictographs),
+        ("ConjunctConsonant", "InCB=Consonant", consonants),
+        ("ConjunctLinker", "InCB=Linker", linkers),
+    ]
+
+
 def is_hangul(c):
     return 0xAC00 <= c <= 0xD7A3
 
@@ -141,6 +210,7 @@ def main():
         ("CombiningMark", "removed by the normalizer StripAccents", combining),
         ("WordCharacter", "\\\\w of Rust's regular expressions".replace("\\\\", "\\"), word_characters()),
         ("CompositionExclusion", "decompose and are never composed", excluded),
+        *grapheme_classes(),
     ]:
         table = ranges(points)
         lines += ["", f"// {about}", f"const CodePointRange k{name}Table[] = {{"]
