@@ -12,7 +12,6 @@ namespace {
 using onnx_reader::ExpectWire;
 using onnx_reader::ForEachField;
 using onnx_reader::ForEachNumber;
-using onnx_reader::Quoted;
 
 constexpr uint64_t kProtobufLimit = (uint64_t{1} << 31) - 1;
 constexpr int kMaxDepth = 16;  // of graphs in attributes of nodes
@@ -107,7 +106,7 @@ Status CheckUnique(std::vector<std::string_view>& names, const char* what) {
   std::sort(names.begin(), names.end());
   const auto twice = std::adjacent_find(names.begin(), names.end());
   if (twice == names.end()) return OkStatus();
-  return DataLoss("expected one " + std::string(what) + " " + Quoted(*twice) +
+  return DataLoss("expected one " + std::string(what) + " " + QuotedName(*twice) +
                   ", found two; the file is broken, export the model again");
 }
 
@@ -199,7 +198,7 @@ Status Parser::Opset(std::string_view message, OnnxModel& model) {
   TESSERA_RETURN_IF_ERROR(storage_.Charge(sizeof(decltype(model.opsets)::value_type) * 2));
   const auto [it, inserted] = model.opsets.emplace(PlainDomain(domain), version);
   if (inserted || it->second == version) return OkStatus();
-  return DataLoss("expected one opset of domain " + Quoted(domain) + ", found versions " +
+  return DataLoss("expected one opset of domain " + QuotedName(domain) + ", found versions " +
                   std::to_string(it->second) + " and " + std::to_string(version) +
                   "; export the model again");
 }
@@ -271,7 +270,7 @@ Status Parser::Initializer(std::string_view message, OnnxGraph& graph) {
   TESSERA_RETURN_IF_ERROR(storage_.Charge(sizeof(decltype(graph.initializers)::value_type) * 2));
   const std::string_view name = tensor.name;
   if (graph.initializers.emplace(name, std::move(tensor)).second) return OkStatus();
-  return DataLoss("expected one initializer " + Quoted(name) +
+  return DataLoss("expected one initializer " + QuotedName(name) +
                   ", found two; the file is broken, export the model again");
 }
 
@@ -301,7 +300,7 @@ Status Parser::Node(std::string_view message, std::vector<OnnxNode>& nodes, int 
   }));
   if (node.op_type.empty()) {
     return DataLoss(
-        "node " + Quoted(node.name) +
+        "node " + QuotedName(node.name) +
         ": expected an op type, found none; the file is broken, export the model again");
   }
   return Append(std::move(node), nodes);
@@ -359,8 +358,8 @@ Status Parser::Attribute(std::string_view message, OnnxNode& node, int depth) {
     }
   });
   if (!status.ok()) {
-    return std::move(status).AddContext("node " + Quoted(node.name) + ", attribute " +
-                                        Quoted(attribute.name));
+    return std::move(status).AddContext("node " + QuotedName(node.name) + ", attribute " +
+                                        QuotedName(attribute.name));
   }
   return Append(std::move(attribute), node.attributes);
 }
@@ -463,6 +462,7 @@ Result<OnnxModel> ParseOnnx(Bytes bytes, std::shared_ptr<const void> owner,
   TESSERA_RETURN_IF_ERROR(
       Parser(storage).Model({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, model));
   model.owner = storage.owner();
+  model.files = storage.files();
   return model;
 }
 
@@ -471,6 +471,7 @@ Result<OnnxModel> ReadOnnx(const std::string& path) {
   const std::string parent = path.substr(0, path.size() - BaseName(path).size());
   auto model = ParseOnnx(file->bytes(), file, {.folder = parent.empty() ? "." : parent});
   if (!model.ok()) return std::move(model).status().AddContext("\"" + path + "\"");
+  model->files.insert(model->files.begin(), file);
   return model;
 }
 

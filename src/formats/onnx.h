@@ -39,6 +39,8 @@ inline constexpr OnnxType kOnnxString = 8, kOnnxBool = 9;
 std::string OnnxTypeName(OnnxType type);
 // Bits of one element; 0 for strings and types we do not know.
 int OnnxTypeBits(OnnxType type);
+// A name of a file for a message: at most 100 characters, printable, in quotes.
+std::string QuotedName(std::string_view name);
 // The DType with the same elements, where there is one.
 std::optional<DType> OnnxDType(OnnxType type);
 
@@ -119,6 +121,8 @@ struct OnnxModel {
   OnnxGraph graph;
   std::vector<OnnxFunction> functions;
   std::shared_ptr<const void> owner;  // keeps every view alive
+  // The file, when it was read from one, and those of its external data.
+  std::vector<std::shared_ptr<const MappedFile>> files;
 };
 
 struct OnnxReadOptions {

@@ -119,14 +119,22 @@ std::optional<DType> OnnxDType(OnnxType type) {
   }
 }
 
+std::string QuotedName(std::string_view name) {
+  constexpr size_t kMaxShown = 100;
+  std::string text = "'";
+  for (const char c : name.substr(0, kMaxShown)) {
+    text += static_cast<unsigned char>(c) >= 0x20 && c != 0x7F ? c : '?';
+  }
+  return text + (name.size() > kMaxShown ? "...'" : "'");
+}
+
 Result<View> OnnxTensor::ToView() const {
   const std::optional<DType> dtype = OnnxDType(type);
   if (!dtype) {
     return Unimplemented(
         "expected elements of float, float16, bfloat16, int8, uint8, int32, int64 "
         "or bool in tensor " +
-        onnx_reader::Quoted(name) + ", found " + OnnxTypeName(type) +
-        "; convert the model to one of them");
+        QuotedName(name) + ", found " + OnnxTypeName(type) + "; convert the model to one of them");
   }
   return View{data.data(), *dtype, shape};
 }
@@ -140,21 +148,12 @@ Status ExpectWire(const WireField& field, WireType type, const char* what) {
                   "; this is not an ONNX file, or it is broken");
 }
 
-std::string Quoted(std::string_view name) {
-  constexpr size_t kMaxShown = 100;
-  std::string text = "'";
-  for (const char c : name.substr(0, kMaxShown)) {
-    text += static_cast<unsigned char>(c) >= 0x20 && c != 0x7F ? c : '?';
-  }
-  return text + (name.size() > kMaxShown ? "...'" : "'");
-}
-
 Storage::Storage(std::shared_ptr<const void> owner, std::string folder)
     : memory_(std::make_shared<Memory>()),
       folder_(std::move(folder)),
       objects_left_(kMaxObjectBytes),
       decoded_left_(kMaxDecodedBytes) {
-  memory_->owners.push_back(std::move(owner));
+  memory_->owner = std::move(owner);
 }
 
 Status Storage::Charge(size_t bytes) {
@@ -181,7 +180,7 @@ Status Storage::ReadExternalEntry(std::string_view message, ExternalPlace& place
   const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
   if (error != std::errc() || end != value.data() + value.size()) {
     return DataLoss("external data: expected a whole number as " + std::string(key) + ", found " +
-                    Quoted(value) + "; export the model again");
+                    QuotedName(value) + "; export the model again");
   }
   if (key == "offset") {
     place.offset = number;
@@ -196,17 +195,17 @@ Result<Bytes> Storage::External(const ExternalPlace& place, uint64_t size) {
     return DataLoss(
         "external data: expected a path below the folder of the model, without \"..\", "
         "found " +
-        Quoted(place.location) + "; put the data beside the model and save it with that name");
+        QuotedName(place.location) + "; put the data beside the model and save it with that name");
   }
   if (folder_.empty()) {
     return InvalidArgument(
         "external data: expected a model in one piece, as it is read from "
         "memory, found data in " +
-        Quoted(place.location) + "; read it from its file");
+        QuotedName(place.location) + "; read it from its file");
   }
-  auto it = files_.find(place.location);
-  if (it == files_.end()) {
-    if (files_.size() == kMaxFiles) {
+  auto it = external_.find(place.location);
+  if (it == external_.end()) {
+    if (external_.size() == kMaxFiles) {
       return ResourceExhausted("external data: expected at most " + std::to_string(kMaxFiles) +
                                " files, found more; save the model with one data file");
     }
@@ -215,8 +214,8 @@ Result<Bytes> Storage::External(const ExternalPlace& place, uint64_t size) {
       return std::move(file).status().AddContext(
           "external data (fetch it with the model, into the same folder)");
     }
-    it = files_.emplace(place.location, (*file)->bytes()).first;
-    memory_->owners.push_back(std::move(file).value());
+    it = external_.emplace(place.location, (*file)->bytes()).first;
+    memory_->files.push_back(std::move(file).value());
   }
   const Bytes bytes = it->second;
   if (place.length.value_or(size) != size) {
@@ -226,8 +225,8 @@ Result<Bytes> Storage::External(const ExternalPlace& place, uint64_t size) {
   }
   if (place.offset > bytes.size() || size > bytes.size() - place.offset) {
     return DataLoss("external data: expected " + std::to_string(size) + " bytes at offset " +
-                    std::to_string(place.offset) + " of " + Quoted(place.location) + ", found " +
-                    std::to_string(bytes.size()) +
+                    std::to_string(place.offset) + " of " + QuotedName(place.location) +
+                    ", found " + std::to_string(bytes.size()) +
                     " in the whole file; it is truncated or of another model, fetch both again");
   }
   return bytes.subspan(static_cast<size_t>(place.offset), static_cast<size_t>(size));
@@ -313,7 +312,7 @@ Result<OnnxTensor> Storage::ReadTensor(std::string_view message) {
     }
   }));
   const auto in_tensor = [&](Status status) {
-    return std::move(status).AddContext("tensor " + Quoted(tensor.name));
+    return std::move(status).AddContext("tensor " + QuotedName(tensor.name));
   };
   TESSERA_RETURN_IF_ERROR(Charge(tensor.shape.size() * sizeof(int64_t)));
   auto elements = CheckedNumElements(tensor.shape);

@@ -43,9 +43,6 @@ Status ForEachNumber(const WireField& field, WireType element, const char* what,
   return OkStatus();
 }
 
-// A name for a message: at most 100 characters, printable.
-std::string Quoted(std::string_view name);
-
 // Memory behind the views of one model, and what is left of the bounds.
 class Storage {
  public:
@@ -56,10 +53,12 @@ class Storage {
   Result<OnnxTensor> ReadTensor(std::string_view message);
   // Keeps the files and the decoded data, as well as `owner`.
   std::shared_ptr<const void> owner() const { return memory_; }
+  const std::vector<std::shared_ptr<const MappedFile>>& files() const { return memory_->files; }
 
  private:
   struct Memory {
-    std::vector<std::shared_ptr<const void>> owners;
+    std::shared_ptr<const void> owner;
+    std::vector<std::shared_ptr<const MappedFile>> files;  // of external data
     std::vector<std::vector<uint8_t>> decoded;
   };
   struct ExternalPlace {
@@ -74,7 +73,7 @@ class Storage {
 
   std::shared_ptr<Memory> memory_;
   const std::string folder_;
-  std::map<std::string, Bytes, std::less<>> files_;
+  std::map<std::string, Bytes, std::less<>> external_;
   size_t objects_left_, decoded_left_;
 };
 

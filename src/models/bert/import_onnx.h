@@ -2,7 +2,7 @@
 // that one graph (stages.h) serves both.
 //
 // The file's graph is not compared with a list of known exports; it is run on symbols
-// (import_symbolic.h): one text of `seq` tokens in a batch of one, its mask all ones, its tokens of
+// (onnx/symbolic.h): one text of `seq` tokens in a batch of one, its mask all ones, its tokens of
 // type 0. Masks, shapes and position ids become constants or symbols, so that the ways in which
 // exporters write them do not matter; what is left must be exactly the layers of a post-norm BERT:
 // embeddings, LayerNorm (one op or its parts), self-attention, Linear, Gelu with erf. Every node
