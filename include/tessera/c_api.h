@@ -1,5 +1,5 @@
-/* The C interface of Tessera's speech to text. Mirrors tessera/transcribe.h; read there what an
- * option means.
+/* The C interface of Tessera: speech to text, and text to vectors. Mirrors tessera/transcribe.h and
+ * tessera/embed.h; read there what an option means.
  *
  * Every function that can fail returns a tessera_status; tessera_last_error() then gives the
  * message of the calling thread. Strings are UTF-8 and, where returned, owned by the library: a
@@ -49,7 +49,7 @@ typedef enum tessera_task { TESSERA_TRANSCRIBE = 0, TESSERA_TRANSLATE = 1 } tess
 
 typedef struct tessera_model_options {
   size_t size;        /* sizeof(tessera_model_options) */
-  const char* model;  /* name or path; NULL: "whisper-base" */
+  const char* model;  /* name or path; NULL: the task's own, "whisper-base" for speech */
   int32_t precision;  /* a tessera_precision; other values are refused */
   int32_t threads;    /* 0: all cores */
   const char* device; /* NULL: "auto" */
@@ -140,6 +140,76 @@ size_t tessera_transcript_num_segments(const tessera_transcript* transcript);
 const tessera_segment* tessera_transcript_segment(const tessera_transcript* transcript,
                                                   size_t index);
 void tessera_transcript_free(tessera_transcript* transcript);
+
+/* --- Text to vectors; read tessera/embed.h for what an option means. ------------------------- */
+
+/* See tessera::EmbedKind. */
+typedef enum tessera_embed_kind {
+  TESSERA_EMBED_PLAIN = 0,
+  TESSERA_EMBED_QUERY = 1,
+  TESSERA_EMBED_PASSAGE = 2
+} tessera_embed_kind;
+
+/* See tessera::EmbedPooling. */
+typedef enum tessera_embed_pooling {
+  TESSERA_POOLING_MODEL = 0, /* what the model says */
+  TESSERA_POOLING_MEAN = 1,
+  TESSERA_POOLING_CLS = 2,
+  TESSERA_POOLING_LAST = 3
+} tessera_embed_pooling;
+
+typedef struct tessera_embed_options {
+  size_t size;        /* sizeof(tessera_embed_options) */
+  int32_t kind;       /* a tessera_embed_kind; other values are refused */
+  const char* prompt; /* put before every text; NULL: the model's own */
+  int32_t pooling;    /* a tessera_embed_pooling; other values are refused */
+  int32_t normalize;  /* 0 or 1; negative: as the model says */
+  int64_t dimensions; /* 0: all */
+  int64_t max_tokens; /* 0: the model's longest */
+} tessera_embed_options;
+
+typedef struct tessera_embedder_info {
+  size_t size; /* sizeof(tessera_embedder_info) */
+  int64_t dimensions;
+  int64_t max_tokens;
+  int32_t pooling;          /* a tessera_embed_pooling */
+  int32_t normalize;        /* 0 or 1 */
+  const char* query_prompt; /* "": none; both live as long as the embedder */
+  const char* passage_prompt;
+} tessera_embedder_info;
+
+/* Unlike a transcriber, an embedder serves any number of calls at a time; they share batches. */
+typedef struct tessera_embedder tessera_embedder;
+typedef struct tessera_embeddings tessera_embeddings;
+
+void tessera_embed_options_init(tessera_embed_options* options);
+void tessera_embedder_info_init(tessera_embedder_info* info);
+
+/* options NULL: defaults; its model NULL: "all-minilm-l6-v2". *embedder is NULL after a failure. */
+tessera_status tessera_embedder_create(const tessera_model_options* options,
+                                       tessera_embedder** embedder);
+void tessera_embedder_free(tessera_embedder* embedder);
+/* Fills as many members as the caller's info->size has. */
+tessera_status tessera_embedder_get_info(const tessera_embedder* embedder,
+                                         tessera_embedder_info* info);
+
+/* Vectors of num_texts texts. lengths, in bytes, may be NULL: the texts end with a zero byte.
+ * options NULL: defaults. *embeddings is NULL after a failure; TESSERA_CANCELLED after a cancel. */
+tessera_status tessera_embed(tessera_embedder* embedder, const char* const* texts,
+                             const size_t* lengths, size_t num_texts,
+                             const tessera_embed_options* options, tessera_embeddings** embeddings);
+/* Stops all calls that run now; from any thread. Later calls run. */
+tessera_status tessera_embedder_cancel(tessera_embedder* embedder);
+
+size_t tessera_embeddings_count(const tessera_embeddings* embeddings);
+int64_t tessera_embeddings_dimensions(const tessera_embeddings* embeddings);
+/* [count, dimensions] row-major, in the order of the texts; lives as long as the embeddings. */
+const float* tessera_embeddings_values(const tessera_embeddings* embeddings);
+/* As it was run; 0 when index is out of range. */
+int32_t tessera_embeddings_num_tokens(const tessera_embeddings* embeddings, size_t index);
+/* 1 for a text that was cut. */
+int tessera_embeddings_truncated(const tessera_embeddings* embeddings, size_t index);
+void tessera_embeddings_free(tessera_embeddings* embeddings);
 
 /* Message of the last failure on this thread; "" when there was none. Valid until the next call on
  * this thread. */

@@ -12,6 +12,7 @@ namespace tessera::cli {
 namespace {
 
 constexpr size_t kBufferBytes = 1 << 16;
+constexpr size_t kLongestMark = 3;  // of byte order
 
 }  // namespace
 
@@ -54,21 +55,24 @@ LineReader::LineReader(ReadBytes read, size_t max_line_bytes)
 // More into the empty buffer; false at the end.
 Result<bool> LineReader::Fill() {
   if (at_end_) return false;
-  at_end_ = true;  // should reading fail
-  TESSERA_ASSIGN_OR_RETURN(const size_t got, read_({buffer_.get(), kBufferBytes}));
   const bool first = bytes_read_ == 0;
-  begin_ = 0;
-  end_ = got;
-  at_end_ = got == 0;
-  bytes_read_ += got;
-  const std::string_view start(buffer_.get(), got);
+  begin_ = end_ = 0;
+  // At first enough to know a byte order mark.
+  do {
+    at_end_ = true;  // should reading fail
+    TESSERA_ASSIGN_OR_RETURN(const size_t got, read_({buffer_.get() + end_, kBufferBytes - end_}));
+    at_end_ = got == 0;
+    end_ += got;
+    bytes_read_ += got;
+  } while (first && !at_end_ && end_ < kLongestMark);
+  const std::string_view start(buffer_.get(), end_);
   if (first && (start.starts_with("\xFF\xFE") || start.starts_with("\xFE\xFF"))) {
     begin_ = end_ = 0;
     at_end_ = true;
     return DataLoss("expected UTF-8, found UTF-16; convert it, for example with iconv -f UTF-16");
   }
-  if (first && start.starts_with("\xEF\xBB\xBF")) begin_ = 3;
-  return got > 0;
+  if (first && start.starts_with("\xEF\xBB\xBF")) begin_ = kLongestMark;
+  return end_ > 0;
 }
 
 Result<bool> LineReader::Next(std::string* line) {

@@ -1,15 +1,11 @@
-#include "tessera/c_api.h"
-
-#include <algorithm>
 #include <cmath>
-#include <cstring>
-#include <exception>
+#include <memory>
 #include <mutex>
+#include <optional>
 #include <stop_token>
-#include <string>
 #include <vector>
 
-#include "base/check.h"
+#include "pipelines/c_api_common.h"
 #include "tessera/transcribe.h"
 
 struct tessera_transcriber {
@@ -25,55 +21,6 @@ struct tessera_transcript {
 
 namespace tessera {
 namespace {
-
-static_assert(sizeof(int) == sizeof(int32_t));
-static_assert(TESSERA_INTERNAL == static_cast<int>(StatusCode::kInternal));
-
-// Room for a message that must not be lost when memory is.
-thread_local std::string last_error;
-
-tessera_status Fail(const Status& status) noexcept {
-  try {
-    last_error = status.message();
-  } catch (...) {
-    last_error.clear();
-  }
-  return static_cast<tessera_status>(status.code());
-}
-
-// Runs `body`, which returns a Status; exceptions (of the standard library or of callbacks) become
-// one.
-template <typename Body>
-tessera_status Guarded(const Body& body) noexcept {
-  try {
-    const Status status = body();
-    if (!status.ok()) return Fail(status);
-    last_error.clear();
-    return TESSERA_OK;
-  } catch (const std::bad_alloc&) {
-    last_error.clear();
-    return TESSERA_RESOURCE_EXHAUSTED;
-  } catch (const std::exception& e) {
-    return Fail(Status(StatusCode::kInternal, e.what()));
-  } catch (...) {
-    return Fail(Status(StatusCode::kInternal, "unknown exception"));
-  }
-}
-
-// The caller's structure, which may be shorter or longer than ours, on top of the defaults.
-template <typename Options>
-Result<Options> ReadOptions(const Options* given, void (*init)(Options*)) {
-  Options options;
-  init(&options);
-  if (given == nullptr) return options;
-  if (given->size < sizeof(given->size)) {
-    return InvalidArgument("options have no size; set them up with their _init function");
-  }
-  const size_t size = std::min(given->size, sizeof(Options));
-  std::memcpy(&options, given, size);
-  options.size = sizeof(Options);
-  return options;
-}
 
 std::optional<double> UnlessNan(double x) {
   return std::isnan(x) ? std::nullopt : std::optional<double>(x);
@@ -175,12 +122,6 @@ using tessera::Status;
 
 extern "C" {
 
-void tessera_model_options_init(tessera_model_options* options) {
-  if (options == nullptr) return;
-  *options = tessera_model_options{};
-  options->size = sizeof(*options);
-}
-
 void tessera_transcribe_options_init(tessera_transcribe_options* options) {
   if (options == nullptr) return;
   const tessera::TranscribeOptions defaults;
@@ -203,16 +144,7 @@ tessera_status tessera_transcriber_create(const tessera_model_options* given,
   return Guarded([&]() -> Status {
     if (transcriber == nullptr) return InvalidArgument("transcriber is NULL");
     *transcriber = nullptr;
-    TESSERA_ASSIGN_OR_RETURN(const tessera_model_options c,
-                             tessera::ReadOptions(given, tessera_model_options_init));
-    tessera::ModelOptions options;
-    if (c.model != nullptr) options.model = c.model;
-    if (c.device != nullptr) options.device = c.device;
-    options.threads = c.threads;
-    if (c.precision < TESSERA_PRECISION_AUTO || c.precision > TESSERA_PRECISION_INT8) {
-      return InvalidArgument("precision " + std::to_string(c.precision) + " is unknown");
-    }
-    options.precision = static_cast<tessera::Precision>(c.precision);
+    TESSERA_ASSIGN_OR_RETURN(const tessera::ModelOptions options, tessera::ReadModelOptions(given));
     TESSERA_ASSIGN_OR_RETURN(tessera::Transcriber created, tessera::Transcriber::Create(options));
     *transcriber = new tessera_transcriber{std::move(created), {}, {}};
     return OkStatus();
@@ -285,11 +217,5 @@ const tessera_segment* tessera_transcript_segment(const tessera_transcript* tran
 }
 
 void tessera_transcript_free(tessera_transcript* transcript) { delete transcript; }
-
-const char* tessera_last_error(void) { return tessera::last_error.c_str(); }
-
-const char* tessera_status_name(int32_t status) {
-  return tessera::StatusCodeName(static_cast<tessera::StatusCode>(status)).data();
-}
 
 }  // extern "C"
