@@ -39,7 +39,8 @@ PEERS = {
                    ["faster-whisper==1.2.1", "openvino-genai==2026.4.1.0", "more-itertools", "regex", "numpy"],
                    ["--no-binary", "pywhispercpp", "pywhispercpp==1.5.1"],
                    ["--no-deps", "--no-build-isolation", "openai-whisper==20250625"]],
-    "venv-bench-export": [["torch==2.8.0", "transformers==4.57.6", "optimum-intel[openvino]==2.2.0", "nncf==3.4.0"]],
+    "venv-bench-export": [["torch==2.8.0", "transformers==4.57.6", "optimum-intel[openvino]==2.2.0", "nncf==3.4.0"],
+                          ["onnx==1.23.2"]],
 }
 
 Engine = collections.namedtuple("Engine", "kind model precision beam batch")
