@@ -77,6 +77,7 @@ class Pooled(Tokens):
 
 def export(path, module, opset, types=True, outputs=("last_hidden_state",), dynamic=True, dynamo=False, **options):
     names = ["input_ids", "attention_mask"] + (["token_type_ids"] if types else [])
+    module.eval()
     ids = torch.tensor([TEXTS[0] + [3, 3], TEXTS[0] + [1, 1]])
     inputs = (ids, (ids > 1).long()) + ((torch.zeros_like(ids),) if types else ())
     options |= dict(input_names=names, output_names=list(outputs), opset_version=opset)

@@ -29,6 +29,14 @@ std::vector<std::string_view> OutputsByName(const OnnxGraph& graph) {
   return names;
 }
 
+// Ops that only files with integer weights have.
+bool IsQuantized(std::string_view op) {
+  return op.find("Quantize") != op.npos || op.starts_with("QLinear") ||
+         op.starts_with("QAttention") || op.starts_with("QGemm") || op.starts_with("QEmbed") ||
+         op.starts_with("QOrdered") || op.starts_with("MatMulInteger") || op == "MatMulNBits" ||
+         op == "MatMulBnb4" || op == "GatherBlockQuantized";
+}
+
 // The layer whose rows are the hidden states: an output of the file, else what its pooling takes.
 Result<int> FindHidden(const OnnxGraph& graph, const Trace& trace) {
   std::optional<Status> reason;
@@ -55,9 +63,7 @@ Result<int> FindHidden(const OnnxGraph& graph, const Trace& trace) {
   return reason.value_or(Unimplemented("expected a graph with outputs, found none"));
 }
 
-}  // namespace
-
-Result<BertFiles> ImportBertOnnx(const OnnxModel& model) {
+Result<BertFiles> ImportFloats(const OnnxModel& model) {
   Trace trace(model);
   TESSERA_RETURN_IF_ERROR(trace.Run());
   TESSERA_ASSIGN_OR_RETURN(const int hidden, FindHidden(model.graph, trace));
@@ -67,6 +73,21 @@ Result<BertFiles> ImportBertOnnx(const OnnxModel& model) {
   files.weights.release_pages = [mapped = model.files] {
     for (const auto& file : mapped) file->DontNeed(0, file->bytes().size());
   };
+  return files;
+}
+
+}  // namespace
+
+Result<BertFiles> ImportBertOnnx(const OnnxModel& model) {
+  auto files = ImportFloats(model);
+  if (files.ok()) return files;
+  for (const OnnxNode& node : model.graph.nodes) {
+    if (!IsQuantized(node.op_type)) continue;
+    return Unimplemented("node " + QuotedName(node.name) + " (" +
+                         std::string(node.op_type.substr(0, 60)) +
+                         "): expected a model in float32 or float16, found a quantised one; use "
+                         "the model.onnx that it was made from (Tessera quantises by itself)");
+  }
   return files;
 }
 

@@ -221,7 +221,7 @@ class Matcher {
     if (layer.weight.transposed) {
       return view.Rows(layer.first_column, layer.first_column + layer.width);
     }
-    View& copy = copies_[{view.data, layer.first_column, layer.width}];
+    View& copy = matrices_[{view.data, layer.first_column, layer.width}];
     if (copy.data != nullptr) return copy;
     const int64_t in = view.shape[0], columns = view.shape[1];
     Tensor tensor(view.dtype, {layer.width, in});
@@ -246,7 +246,7 @@ class Matcher {
               constant.view.dtype,
               {size}};
     if (reinterpret_cast<uintptr_t>(view.data) % bytes == 0) return view;
-    View& copy = copies_[{view.data, 0, size}];
+    View& copy = vectors_[{view.data, size}];
     if (copy.data == nullptr) copy = Keep(Tensor::CopyOf(view));
     return copy;
   }
@@ -263,7 +263,8 @@ class Matcher {
   BertFiles files_;
   bool has_epsilon_ = false;
   // A file may name one tensor many times; it is copied once.
-  std::map<std::tuple<const void*, int64_t, int64_t>, View> copies_;
+  std::map<std::tuple<const void*, int64_t, int64_t>, View> matrices_;
+  std::map<std::pair<const void*, int64_t>, View> vectors_;
 };
 
 }  // namespace

@@ -16,15 +16,6 @@ bool IsOneOf(std::string_view text, std::initializer_list<std::string_view> word
   return std::find(words.begin(), words.end(), text) != words.end();
 }
 
-// Ops that only files with integer weights have.
-bool IsQuantized(std::string_view op) {
-  return op.find("Quantize") != op.npos || op.starts_with("QLinear") ||
-         op.starts_with("QAttention") || op.starts_with("QGemm") || op.starts_with("QEmbed") ||
-         op.starts_with("QOrdered") ||
-         IsOneOf(op, {"MatMulInteger", "ConvInteger", "MatMulIntegerToFloat", "MatMulNBits",
-                      "DynamicQuantizeMatMul", "MatMulBnb4", "GatherBlockQuantized"});
-}
-
 // Ops of which pooling and normalization to length 1 consist, behind the reduction itself.
 bool MayFollowPooling(const OnnxNode& node) {
   return node.domain.empty() &&
@@ -132,12 +123,10 @@ std::optional<NumShape> Broadcast(const NumShape& a, const NumShape& b) {
 bool IsPlainRows(const Value* value) {
   const Rows* rows = value == nullptr ? nullptr : std::get_if<Rows>(value);
   if (rows == nullptr || rows->form != Form::kPlain || rows->factor != 1) return false;
-  std::vector<Axis> axes;
-  for (const Axis& axis : rows->axes) {
-    if (!axis.empty()) axes.push_back(axis);
-  }
-  return axes.size() == 2 && !rows->axes.back().empty() && axes[0] == Axis{{.tokens = true}} &&
-         axes[1] == Axis{{.size = rows->width}};
+  const std::vector<Axis>& axes = rows->axes;
+  return axes.size() >= 2 && axes.back() == Axis{{.size = rows->width}} &&
+         axes[axes.size() - 2] == Axis{{.tokens = true}} &&
+         std::all_of(axes.begin(), axes.end() - 2, [](const Axis& axis) { return axis.empty(); });
 }
 
 bool Trace::Spend(size_t elements) {
@@ -311,9 +300,9 @@ Trace::Outputs Trace::Evaluate(const Call& call) {
   }
   if (node.domain.empty()) {
     if (IsOneOf(node.op_type, {"Identity", "Dropout"}) && call.Has(0)) {
-      // Dropout of inference; its training_mode must not be on.
       if (call.Has(2) && AsScalar(call.Input(2)) != 0.0) {
-        return {call.Fail("dropout that is off", "training mode")};
+        return {call.Fail("dropout that is off",
+                          "a model in training mode; call its eval() before the export")};
       }
       return {*call.Input(0)};
     }
@@ -334,13 +323,6 @@ Trace::Outputs Trace::Evaluate(const Call& call) {
   } else if (node.domain == kContrib) {
     Outputs outputs = EvaluateContrib(call);
     if (!outputs.empty()) return outputs;
-  }
-  if (IsQuantized(node.op_type)) {
-    return {
-        Failed{Refuse(call.Where() +
-                      ": expected a model in float32 or float16, found a quantised one; use the "
-                      "model.onnx it was made from (Tessera quantises by itself)"),
-               std::nullopt}};
   }
   if (IsOneOf(node.op_type, {"Tanh", "FastGelu", "QuickGelu"})) {
     return {

@@ -135,7 +135,8 @@ std::string Describe(const Value* value);
 std::optional<Constant> VectorOf(const Value* value, int64_t width);
 // Numpy's broadcasting; nothing when the shapes do not fit.
 std::optional<NumShape> Broadcast(const NumShape& a, const NumShape& b);
-// The result is the tokens' plain rows, one after another: [seq, width] behind dimensions of 1.
+// The result is the tokens' plain rows, one after another: [..., seq, width] with all
+// other dimensions of 1.
 bool IsPlainRows(const Value* value);
 
 }  // namespace tessera::bert_onnx

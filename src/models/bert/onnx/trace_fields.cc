@@ -402,7 +402,8 @@ Value Trace::Unary(const Call& call) {
 
 Value Trace::Where(const Call& call) {
   const std::optional<Field> condition = AsField(call.Input(0));
-  if (!condition || !IsNumbers(*condition) || call.size() != 3 || !call.Has(1) || !call.Has(2)) {
+  if (!condition || condition->type != FieldType::kBool || !IsNumbers(*condition) ||
+      call.size() != 3 || !call.Has(1) || !call.Has(2)) {
     return call.Fail("a known condition");
   }
   if (condition->kind == Field::Kind::kUniform) {
@@ -493,6 +494,8 @@ Value Trace::Gather(const Call& call) {
 Value Trace::Concat(const Call& call) {
   std::vector<Num> elements;
   FieldType type = FieldType::kInt;
+  if (const int64_t axis = call.Int("axis", 0); axis != 0 && axis != -1)
+    return call.Fail("lists, joined along their only axis", "another axis");
   for (const Value* input : call.inputs) {
     const std::optional<Field> field = AsField(input);
     const auto count =
@@ -558,7 +561,8 @@ Value Trace::CumSum(const Call& call) {
   const auto axes = AsInts(call.Input(1));
   const auto axis =
       field && axes && axes->size() == 1 ? AxisOf(axes->at(0), field->shape.size()) : std::nullopt;
-  if (!axis || !field->IsUniform(1) || field->shape[*axis] != kSeq || call.Int("reverse", 0) != 0) {
+  if (!axis || field->type != FieldType::kInt || !field->IsUniform(1) ||
+      field->shape[*axis] != kSeq || call.Int("reverse", 0) != 0) {
     return call.Fail("a running count of tokens");
   }
   Field result = *field;

@@ -44,9 +44,9 @@ std::optional<Heads> HeadsOf(const Rows& rows, bool columns_last) {
   if (rows.form != Form::kPlain || rows.axes.size() < 3) return std::nullopt;
   const Axis& tokens = rows.axes[rows.axes.size() - (columns_last ? 2 : 1)];
   const Axis& columns = rows.axes[rows.axes.size() - (columns_last ? 1 : 2)];
-  Axis leading;
-  for (size_t i = 0; i + 2 < rows.axes.size(); ++i) {
-    leading.insert(leading.end(), rows.axes[i].begin(), rows.axes[i].end());
+  const Axis& leading = rows.axes[rows.axes.size() - 3];
+  for (size_t i = 0; i + 3 < rows.axes.size(); ++i) {
+    if (!rows.axes[i].empty()) return std::nullopt;
   }
   if (tokens != Axis{{.tokens = true}} || columns.size() != 1 || columns[0].tokens ||
       columns[0].stride != 1) {
@@ -114,6 +114,8 @@ Value Trace::Embed(const Call& call, const Constant& table, const Field& index) 
       constant.view = table.view.Rows(i, i + 1);
       constant.view.shape = {width};
       constant.every_token = true;
+      if (Broadcast(index.shape, {Num{1, 0}, kSeq}) != NumShape{Num{1, 0}, kSeq})
+        return call.Fail("one token type for each token");
       return constant;
     }
     case Field::Kind::kExplicit:
@@ -183,7 +185,8 @@ Value Trace::AddRows(const Call& call, const Value& a, const Value& b) {
     return LayerNorm(call, &x, &gamma, &b, rows->epsilon);
   }
   if (const Rows* other = std::get_if<Rows>(&b)) {
-    if (!IsPlainRows(&a) || !IsPlainRows(&b) || rows->width != other->width)
+    if (!IsPlainRows(&a) || !IsPlainRows(&b) || rows->width != other->width ||
+        !Broadcast(rows->Dims(), other->Dims()))
       return call.Fail("two activations of one shape");
     return AddLayer({.kind = LayerKind::kAdd,
                      .node = call.Where(),
