@@ -13,6 +13,7 @@ namespace {
 constexpr Command kCommands[] = {
     {"transcribe", "turn recordings into text", RunTranscribeCommand},
     {"embed", "turn texts into vectors", RunEmbedCommand},
+    {"search", "find passages of your texts by their meaning", RunSearchCommand},
     {"models", "list, pull, find and verify models", RunModelsCommand},
     {"devices", "show CPU, NPUs and GPUs and why they can or cannot be used", RunDevicesCommand},
     {"bench", "measure this machine: its limits, and what a model reaches of them",

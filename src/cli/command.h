@@ -21,6 +21,7 @@ struct Command {
 
 int RunTranscribeCommand(const std::vector<std::string>& arguments);
 int RunEmbedCommand(const std::vector<std::string>& arguments);
+int RunSearchCommand(const std::vector<std::string>& arguments);
 int RunModelsCommand(const std::vector<std::string>& arguments);
 int RunDevicesCommand(const std::vector<std::string>& arguments);
 int RunBenchCommand(const std::vector<std::string>& arguments);
