@@ -6,6 +6,8 @@
 #ifndef TESSERA_TEXT_NORMALIZER_H_
 #define TESSERA_TEXT_NORMALIZER_H_
 
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -20,6 +22,9 @@ struct TextPart {
   bool is_last = true;
 };
 
+// U+FDFA in NFKD; no canonical decomposition and no lower case is worse.
+inline constexpr size_t kMaxDecompositionGrowth = 12;
+
 class Normalizer {
  public:
   virtual ~Normalizer() = default;
@@ -27,6 +32,8 @@ class Normalizer {
   virtual void Normalize(TextPart part, std::string* text) const = 0;
   // Whether parts of a text may come one by one.
   virtual bool AllowsParts() const { return true; }
+  // Bytes of the normalized text for a byte of the text, at most; what comes once is not counted.
+  virtual size_t MaxGrowth() const = 0;
 };
 
 // One after another.
@@ -42,6 +49,15 @@ class NormalizerSequence : public Normalizer {
       if (!step->AllowsParts()) return false;
     }
     return true;
+  }
+  size_t MaxGrowth() const override {
+    size_t growth = 1;
+    for (const auto& step : steps_) {
+      const size_t factor = step->MaxGrowth();
+      if (factor > SIZE_MAX / growth) return SIZE_MAX;
+      growth *= factor;
+    }
+    return growth;
   }
 
  private:
@@ -60,6 +76,7 @@ class BertNormalizer : public Normalizer {
  public:
   explicit BertNormalizer(const BertNormalizerOptions& options);
   void Normalize(TextPart part, std::string* text) const override;
+  size_t MaxGrowth() const override { return kMaxDecompositionGrowth; }
 
  private:
   BertNormalizerOptions options_;

@@ -13,6 +13,8 @@ using Json = nlohmann::json;
 
 // Enough for real files (which have four), little enough for a broken one.
 constexpr size_t kMaxSteps = 64;
+// Those of real files are below 1000 by this reckoning, which multiplies what each step could do.
+constexpr size_t kMaxGrowth = 16384;
 
 template <typename T, typename... Args>
 std::unique_ptr<const Normalizer> Make(Args&&... args) {
@@ -64,6 +66,8 @@ Result<std::unique_ptr<const Normalizer>> MakeStep(const std::string& type, cons
   if (type == "NFKD") return Make<NormalFormNormalizer>(NormalForm::kNfkd);
   if (type == "Prepend") {
     TESSERA_ASSIGN_OR_RETURN(std::string text, StringField(json, "prepend"));
+    if (text.size() > kMaxTokenBytes)
+      return DataLoss("normalizer: Prepend of " + std::to_string(text.size()) + " bytes");
     return Make<PrependNormalizer>(std::move(text));
   }
   if (type == "Strip") {
@@ -97,8 +101,13 @@ Result<std::unique_ptr<const Normalizer>> MakeNormalizer(const Json& json) {
   if (json.is_null()) return std::unique_ptr<const Normalizer>();
   Steps steps;
   TESSERA_RETURN_IF_ERROR(AddSteps(json, &steps));
-  if (steps.size() == 1) return std::move(steps[0]);
-  return Make<NormalizerSequence>(std::move(steps));
+  std::unique_ptr<const Normalizer> normalizer =
+      steps.size() == 1 ? std::move(steps[0]) : Make<NormalizerSequence>(std::move(steps));
+  if (normalizer->MaxGrowth() > kMaxGrowth) {
+    return DataLoss("normalizer: a text could become more than " + std::to_string(kMaxGrowth) +
+                    " times as long");
+  }
+  return normalizer;
 }
 
 }  // namespace tessera

@@ -16,6 +16,7 @@ class NormalFormNormalizer : public Normalizer {
  public:
   explicit NormalFormNormalizer(NormalForm form) : form_(form) {}
   void Normalize(TextPart, std::string* text) const override { *text = ToNormalForm(*text, form_); }
+  size_t MaxGrowth() const override { return kMaxDecompositionGrowth; }
 
  private:
   NormalForm form_;
@@ -25,12 +26,14 @@ class NormalFormNormalizer : public Normalizer {
 class LowercaseNormalizer : public Normalizer {
  public:
   void Normalize(TextPart part, std::string* text) const override;
+  size_t MaxGrowth() const override { return 2; }
 };
 
 // Without combining marks; composed characters keep theirs.
 class StripAccentsNormalizer : public Normalizer {
  public:
   void Normalize(TextPart part, std::string* text) const override;
+  size_t MaxGrowth() const override { return 1; }
 };
 
 // Without the white space at the ends of the whole text.
@@ -38,6 +41,7 @@ class StripNormalizer : public Normalizer {
  public:
   StripNormalizer(bool left, bool right) : left_(left), right_(right) {}
   void Normalize(TextPart part, std::string* text) const override;
+  size_t MaxGrowth() const override { return 1; }
 
  private:
   bool left_;
@@ -51,6 +55,7 @@ class PrependNormalizer : public Normalizer {
   void Normalize(TextPart part, std::string* text) const override {
     if (part.is_first && !text->empty()) text->insert(0, text_);
   }
+  size_t MaxGrowth() const override { return 1; }
 
  private:
   std::string text_;
@@ -64,6 +69,7 @@ class ReplaceNormalizer : public Normalizer {
       : pattern_(std::move(pattern)), content_(std::move(content)) {}
   void Normalize(TextPart part, std::string* text) const override;
   bool AllowsParts() const override { return pattern_.find(' ') == std::string::npos; }
+  size_t MaxGrowth() const override { return content_.size() / pattern_.size() + 1; }
 
  private:
   std::string pattern_;
@@ -81,6 +87,7 @@ class ReplaceRunsNormalizer : public Normalizer {
   void Normalize(TextPart part, std::string* text) const override;
   // A part begins with a single space.
   bool AllowsParts() const override { return at_least_ > 1 || content_ == " "; }
+  size_t MaxGrowth() const override { return content_.size() + 1; }
 
  private:
   ReplaceRunsNormalizer(char32_t character, size_t at_least, std::string content)

@@ -1,6 +1,6 @@
 #include "text/precompiled_charsmap.h"
 
-#include <cstring>
+#include <algorithm>
 #include <utility>
 
 #include "text/utf8.h"
@@ -37,6 +37,11 @@ Result<std::unique_ptr<const Normalizer>> PrecompiledCharsmap::Create(std::strin
   map->texts_ = charsmap.substr(4 + size_t{array_bytes});
   if (!IsValidUtf8(map->texts_))
     return DataLoss("the texts of precompiled_charsmap are not valid UTF-8");
+  size_t length = 0;
+  for (const char c : map->texts_) {
+    length = c == '\0' ? 0 : length + 1;
+    map->longest_text_ = std::max(map->longest_text_, length);
+  }
   for (size_t c = 0; c < map->ascii_.size(); ++c) {
     const std::string character(1, static_cast<char>(c));
     map->AppendMapped(character, &map->ascii_[c]);

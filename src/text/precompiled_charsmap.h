@@ -28,6 +28,7 @@ class PrecompiledCharsmap : public Normalizer {
   static Result<std::unique_ptr<const Normalizer>> Create(std::string_view charsmap);
 
   void Normalize(TextPart part, std::string* text) const override;
+  size_t MaxGrowth() const override { return longest_text_ + 1; }
 
  private:
   PrecompiledCharsmap() = default;
@@ -37,6 +38,7 @@ class PrecompiledCharsmap : public Normalizer {
 
   std::vector<uint32_t> units_;
   std::string texts_;
+  size_t longest_text_ = 0;
   // What an ASCII character becomes when it is a cluster.
   std::array<std::string, 128> ascii_;
 };

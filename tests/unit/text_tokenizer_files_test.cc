@@ -11,6 +11,7 @@
 
 #include "text/added_tokens.h"
 #include "text/byte_trie.h"
+#include "text/normalizer.h"
 #include "text/precompiled_charsmap.h"
 #include "text/text_tokenizer.h"
 #include "text/tokenizer_json.h"
@@ -122,6 +123,10 @@ INSTANTIATE_TEST_SUITE_P(
         BrokenCase{"charsmap too short", "/normalizer",
                    R"({"type": "Precompiled", "precompiled_charsmap": "/////w=="})", kLost,
                    "array of 4294967295"},
+        BrokenCase{"text that explodes", "/normalizer",
+                   R"({"type": "Sequence", "normalizers": [
+                       {"type": "NFKC"}, {"type": "NFKC"}, {"type": "NFKC"}, {"type": "NFKC"}]})",
+                   kLost, "16384"},
         BrokenCase{"other pre_tokenizer", "/pre_tokenizer/type", "\"Digits\"", kNone,
                    "pre_tokenizer Digits"},
         BrokenCase{"long replacement", "/pre_tokenizer",
@@ -259,6 +264,26 @@ TEST(UnigramTest, LongPiecesOverManyWindows) {
   (*model)->Tokenize(text, 10, &ids);
   EXPECT_GT(ids.size(), 10u);
   EXPECT_LT(ids.size(), 10000u);
+}
+
+// The score of an unknown character is ten below the lowest.
+TEST(UnigramTest, UnknownCharactersAgainstTokens) {
+  const auto cut = [](double xa, double b) {
+    const auto model =
+        Unigram::Create({{"<unk>", 0, -15}, {"xa", 1, xa}, {"b", 2, b}, {"ab", 3, -1}}, 0, false);
+    Ids ids;
+    if (model.ok()) (*model)->Tokenize("xab", 100, &ids);
+    return ids;
+  };
+  EXPECT_EQ(cut(-14, -14), (Ids{0, 3}));  // -26 against -28
+  EXPECT_EQ(cut(-9, -9), (Ids{1, 2}));    // -26 against -18
+}
+
+TEST(BertNormalizerTest, MarksThatStayAreInCanonicalOrder) {
+  const BertNormalizer normalizer({});
+  std::string text = "A\U0001D16D\u302E\u0301\U0001D165b";
+  normalizer.Normalize({}, &text);
+  EXPECT_EQ(text, "a\U0001D165\u302E\U0001D16Db");
 }
 
 TEST(GraphemeTest, Clusters) {
