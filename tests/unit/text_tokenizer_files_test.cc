@@ -170,6 +170,17 @@ TEST(TextTokenizerFilesTest, NotJson) {
   }
 }
 
+TEST(TextTokenizerFilesTest, DepthIsLimited) {
+  std::string text = "{\"normalizer\": ";
+  for (int i = 0; i < 100; ++i) text += "{\"type\": \"Sequence\", \"normalizers\": [";
+  text += "{\"type\": \"NFC\"}";
+  for (int i = 0; i < 100; ++i) text += "]}";
+  const auto tokenizer = ParseTextTokenizer(text + "}");
+  EXPECT_EQ(tokenizer.status().code(), StatusCode::kDataLoss);
+  EXPECT_NE(tokenizer.status().message().find("nested deeper"), std::string::npos)
+      << tokenizer.status().ToString();
+}
+
 TEST(TextTokenizerFilesTest, VocabTxtWithConfig) {
   const std::string vocabulary = "<p>\r\n<u>\n<c>\r<s>\nAb\n\u00c4\n";
   const std::string config = R"({"do_lower_case": false, "unk_token": {"content": "<u>"},
@@ -233,11 +244,29 @@ TEST(ParseScoreTest, RoundsAsSerdeJsonDoes) {
   EXPECT_EQ(ParseScore("1e3"), 1000.0);
   EXPECT_EQ(ParseScore("12.5E-1"), 1.25);
   EXPECT_EQ(ParseScore("0.0"), 0.0);
-  // Seventeen digits do not fit into a double: two roundings instead of one.
-  EXPECT_EQ(ParseScore("-9.4186992645263672"), -94186992645263672.0 / 1e16);
+  // Where the nearest double is another.
+  EXPECT_EQ(ParseScore("-10.442292213439941"), -0x1.4e2741fffffffp+3);
+  EXPECT_EQ(ParseScore("-10.442292213439941406"), -0x1.4e2742p+3);
+  EXPECT_EQ(ParseScore("-5.555266786981984634"), -0x1.63897db4a920bp+2);
   EXPECT_EQ(ParseScore("123456789012345678901234567890.5"), 12345678901234567890.0 * 1e10);
   EXPECT_EQ(ParseScore("1e-400"), 0.0);
   EXPECT_EQ(ParseScore("1e-999999999999999999999"), 0.0);
+}
+
+// Two notations of one double, which the library reads as two: with them "a" and "b" are better
+// than "ab", which counts where they are equal.
+TEST(ParseScoreTest, DecidesTies) {
+  const std::string empty = R"({"model": {"type": "Unigram", "unk_id": 0, "vocab": []}})";
+  const auto with = [&empty](const std::string& b) {
+    const std::string vocab =
+        "[[\"<unk>\",0],[\"a\",0],[\"b\"," + b + "],[\"ab\",-10.442292213439941406]]";
+    std::string text = empty;
+    text.replace(text.find("[]"), 2, vocab);
+    const auto tokenizer = ParseTextTokenizer(text);
+    return tokenizer.ok() ? (*tokenizer)->Encode("ab", 100).ids : Ids();
+  };
+  EXPECT_EQ(with("-10.442292213439941"), (Ids{1, 2}));
+  EXPECT_EQ(with("-10.442292213439941406"), (Ids{3}));
 }
 
 // A window that is settled late: tokens of three letters have three ways that never meet.
@@ -253,6 +282,10 @@ TEST(UnigramTest, LongPiecesOverManyWindows) {
   EXPECT_EQ(std::count(ids.begin(), ids.end(), 2), 1);
   EXPECT_EQ(ids[33334], 0);  // all c in one
   EXPECT_EQ(ids[33335], 3);
+
+  ids.clear();
+  (*model)->Tokenize(std::string(99999, 'a'), 1 << 30, &ids);
+  EXPECT_EQ(ids, Ids(33333, 1));
 
   std::string text;
   for (int i = 0; i < 30000; ++i) text += "ab";
