@@ -31,9 +31,17 @@ struct Piece {
   Break before;
 };
 
+// In quarters of a token. Fitted to WordPiece on prose, Markdown and code, where nine of ten texts
+// have at most as many tokens as this says: a word is a token for every four letters, each
+// punctuation mark is one.
 int SizeOf(char32_t c) {
-  if (c < 0x250) return 1;
-  return c < 0x2E80 && c != kReplacementCharacter ? 2 : 4;
+  if (c < 0x80) {
+    const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    if (letter || c <= ' ') return 1;
+    return c >= '0' && c <= '9' ? 2 : 4;
+  }
+  if (c < 0x250) return 2;
+  return c < 0x2000 ? 3 : 4;
 }
 
 bool IsSpaceByte(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
@@ -285,7 +293,7 @@ Result<std::vector<TextChunk>> ChunkText(std::string_view text, bool markdown,
                                          const ChunkOptions& options) {
   TESSERA_CHECK(options.max_size >= 64 && options.max_size <= kMaxChunkSize &&
                 options.overlap >= 0 && options.overlap <= options.max_size / 4);
-  const int64_t max_piece = options.max_size / 2;
+  const int64_t max_piece = options.max_size * 3 / 4;
   Splitter split(text, markdown, max_piece);
   const std::vector<Piece>& pieces = split.pieces;
   std::vector<TextChunk> chunks;

@@ -2,8 +2,8 @@
 //
 // A cut lies where the text itself pauses: before a Markdown heading, else between paragraphs, else
 // after a sentence, else at a line end, else between words, and inside a word only where that is
-// longer than half a passage; never inside a UTF-8 character. Where a paragraph has to be cut, the
-// next passage begins with the last sentences of the one before. The same text gives the same
+// longer than most of a passage; never inside a UTF-8 character. Where a paragraph has to be cut,
+// the next passage begins with the last sentences of the one before. The same text gives the same
 // passages, and an edit changes those around it only.
 //
 // Pure functions for any bytes: invalid UTF-8 counts as U+FFFD, time and memory are linear.
@@ -20,8 +20,9 @@
 
 namespace tessera {
 
-// Sizes are quarters of a token, estimated without a tokenizer: an ASCII or Latin character counts
-// 1, one of another alphabet 2, a CJK character or an emoji 4.
+// Sizes are quarters of a token, estimated without a tokenizer: a letter or space of ASCII counts
+// 1, a digit or another Latin letter 2, a letter of another alphabet 3, anything else (punctuation,
+// a CJK character, an emoji) 4.
 inline constexpr int64_t kMaxChunkSize = 1024;
 struct ChunkOptions {
   int64_t max_size = 800;  // of a passage with its headings; 64..kMaxChunkSize

@@ -50,9 +50,9 @@ TEST(TextChunksTest, LongParagraphsAreCutAfterSentencesAndOverlap) {
       "things. He left! Nobody knows why. The end of it comes at last, with some more words.";
   EXPECT_THAT(Cut(text, false, {.max_size = 98, .overlap = 24}),
               ElementsAre("The first sentence is about a ferry. It was late.",
-                          "It was late. The third one tells of Dr. smith and 3.14 things. He left! "
-                          "Nobody knows why.",
-                          "Nobody knows why. The end of it comes at last, with some more words."));
+                          "It was late. The third one tells of Dr. smith and 3.14 things. He left!",
+                          "He left! Nobody knows why. The end of it comes at last, with some more "
+                          "words."));
 }
 
 TEST(TextChunksTest, LinesOfATranscriptOverlapToo) {
@@ -73,7 +73,7 @@ TEST(TextChunksTest, MarkdownHeadingsBeginAPassageAndStandAboveIt) {
   const std::string text =
       "# Travel\n\n## Passport ##\nThe office opens at nine.\n\n```\n# no heading\n```\n"
       "## Visa\n\nTwo photos.\n# Home\n#hashtag\n";
-  const auto chunks = *ChunkText(text, true, kSmall);
+  const auto chunks = *ChunkText(text, true, {.max_size = 140, .overlap = 0});
   EXPECT_THAT(Texts(text, chunks),
               ElementsAre("## Passport ##\nThe office opens at nine.\n\n```\n# no heading\n```",
                           "## Visa\n\nTwo photos.", "# Home\n#hashtag"));
