@@ -1,5 +1,7 @@
 #include "text/utf8.h"
 
+#include <cstring>
+
 #include "base/check.h"
 #include "text/unicode.h"
 
@@ -72,6 +74,14 @@ void AppendUtf8(char32_t c, std::string* text) {
 
 bool IsValidUtf8(std::string_view text) {
   while (!text.empty()) {
+    uint64_t bytes;
+    if (text.size() >= sizeof(bytes)) {  // eight of ASCII at once
+      std::memcpy(&bytes, text.data(), sizeof(bytes));
+      if ((bytes & 0x8080808080808080u) == 0) {
+        text.remove_prefix(sizeof(bytes));
+        continue;
+      }
+    }
     const DecodedCodePoint point = DecodeCodePoint(text);
     if (!point.valid) return false;
     text.remove_prefix(static_cast<size_t>(point.length));
