@@ -1,9 +1,63 @@
 #include "text/byte_trie.h"
 
 #include <algorithm>
-#include <numeric>
+#include <string>
 
 namespace tessera {
+namespace {
+
+// The first eight bytes, so that they compare as the text does.
+uint64_t Beginning(std::string_view text) {
+  uint64_t bytes = 0;
+  for (size_t i = 0; i < 8; ++i)
+    bytes = bytes << 8 | (i < text.size() ? static_cast<unsigned char>(text[i]) : 0u);
+  return bytes;
+}
+
+// The entries in the order of their strings, which lie one behind the other: a vocabulary of
+// hundreds of thousands is walked through once for every byte of the longest. Of equal strings the
+// last comes last.
+class Sorted {
+ public:
+  explicit Sorted(const std::vector<std::pair<std::string_view, int32_t>>& entries) {
+    struct Key {
+      uint64_t beginning;
+      uint32_t index;
+    };
+    std::vector<Key> keys(entries.size());
+    size_t bytes = 0;
+    for (size_t i = 0; i < entries.size(); ++i) {
+      keys[i] = {Beginning(entries[i].first), static_cast<uint32_t>(i)};
+      bytes += entries[i].first.size();
+    }
+    std::sort(keys.begin(), keys.end(), [&entries](const Key& a, const Key& b) {
+      if (a.beginning != b.beginning) return a.beginning < b.beginning;
+      const int compared = entries[a.index].first.compare(entries[b.index].first);
+      return compared != 0 ? compared < 0 : a.index < b.index;
+    });
+    pool_.reserve(bytes);
+    begins_.reserve(entries.size() + 1);
+    values_.reserve(entries.size());
+    for (const Key& key : keys) {
+      begins_.push_back(pool_.size());
+      pool_ += entries[key.index].first;
+      values_.push_back(entries[key.index].second);
+    }
+    begins_.push_back(pool_.size());
+  }
+
+  std::string_view text(size_t i) const {
+    return {pool_.data() + begins_[i], begins_[i + 1] - begins_[i]};
+  }
+  int32_t value(size_t i) const { return values_[i]; }
+
+ private:
+  std::string pool_;
+  std::vector<size_t> begins_;
+  std::vector<int32_t> values_;
+};
+
+}  // namespace
 
 std::array<uint32_t, 256> ByteTrie::MakeEmptyRoot() {
   std::array<uint32_t, 256> root;
@@ -12,14 +66,7 @@ std::array<uint32_t, 256> ByteTrie::MakeEmptyRoot() {
 }
 
 ByteTrie ByteTrie::Build(const std::vector<std::pair<std::string_view, int32_t>>& entries) {
-  // Of equal strings the last comes last.
-  std::vector<uint32_t> order(entries.size());
-  std::iota(order.begin(), order.end(), 0u);
-  std::sort(order.begin(), order.end(), [&entries](uint32_t a, uint32_t b) {
-    const int compared = entries[a].first.compare(entries[b].first);
-    return compared != 0 ? compared < 0 : a < b;
-  });
-  const auto text_of = [&](size_t i) { return entries[order[i]].first; };
+  const Sorted sorted(entries);
   // The strings below a node are a range of the sorted ones; ranges[node] waits to be divided by
   // the byte at depth.
   struct Range {
@@ -37,12 +84,11 @@ ByteTrie ByteTrie::Build(const std::vector<std::pair<std::string_view, int32_t>>
     for (const Range& range : level) {
       Node node{static_cast<uint32_t>(after_level + next.size()), kNoValue};
       size_t at = range.begin;
-      for (; at < range.end && text_of(at).size() == depth; ++at)
-        node.value = entries[order[at]].second;
+      for (; at < range.end && sorted.text(at).size() == depth; ++at) node.value = sorted.value(at);
       while (at < range.end) {
-        const char label = text_of(at)[depth];
+        const char label = sorted.text(at)[depth];
         size_t end = at + 1;
-        while (end < range.end && text_of(end)[depth] == label) ++end;
+        while (end < range.end && sorted.text(end)[depth] == label) ++end;
         trie.labels_.push_back(static_cast<uint8_t>(label));
         next.push_back({at, end});
         at = end;

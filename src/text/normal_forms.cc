@@ -86,7 +86,8 @@ char32_t Compose(char32_t first, char32_t second) {
       first - kSyllable < kSyllables && (first - kSyllable) % kTrailings == 0;
   if (is_open_syllable && second - kTrailing - 1 < kTrailings - 1)
     return first + (second - kTrailing);
-  return Compositions::Get().Find(first, second);
+  // No character of the second place is below the combining marks.
+  return second < 0x300 ? U'\0' : Compositions::Get().Find(first, second);
 }
 
 void ComposeInPlace(std::u32string* text) {
@@ -138,6 +139,9 @@ void SortMarks(std::u32string& marks) {
 }
 
 std::string ToNormalForm(std::string_view text, NormalForm form) {
+  const bool is_ascii =
+      std::all_of(text.begin(), text.end(), [](char c) { return (c & 0x80) == 0; });
+  if (is_ascii) return std::string(text);
   const CodePointTable& table = CodePointTable::Get();
   const bool is_compatible = form == NormalForm::kNfkc || form == NormalForm::kNfkd;
   std::u32string decomposed;
