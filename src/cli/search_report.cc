@@ -29,10 +29,12 @@ std::string Counted(uint64_t count, const char* one) {
   return std::to_string(count) + " " + one + (count == 1 ? "" : "s");
 }
 
+// A path may hold a line end, too.
 std::string ShownPath(const std::string& path, const std::string& folder) {
-  if (!folder.empty() && folder != "/" && path.starts_with(folder + "/"))
-    return path.substr(folder.size() + 1);
-  return path;
+  const bool below = !folder.empty() && folder != "/" && path.starts_with(folder + "/");
+  std::string shown = Printable(below ? path.substr(folder.size() + 1) : path);
+  std::replace(shown.begin(), shown.end(), '\n', ' ');
+  return shown;
 }
 
 std::string Lines(uint32_t first, uint32_t last) {
@@ -98,8 +100,8 @@ std::string AnswerText(const std::vector<SearchHit>& hits, const AnswerStyle& st
     if (!out.empty()) out += '\n';
     char score[32];
     std::snprintf(score, sizeof(score), "%.2f", static_cast<double>(hit.score));
-    const std::string place = Printable(ShownPath(hit.path, style.current_folder)) + ":" +
-                              Lines(hit.first_line, hit.last_line);
+    const std::string place =
+        ShownPath(hit.path, style.current_folder) + ":" + Lines(hit.first_line, hit.last_line);
     out += in(kBold, score) + "  " + in(kPathColour, place);
     if (!hit.headings.empty()) out += "  " + in(kDim, Printable(hit.headings));
     out += '\n';

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
-#include <map>
 #include <unordered_map>
 
 #include "base/check.h"
@@ -11,22 +10,17 @@
 #include "base/file_lock.h"
 #include "base/sha256.h"
 #include "kernels/dot_top_k.h"
+#include "pipelines/search_plan.h"
 #include "pipelines/search_scan.h"
-#include "text/utf8.h"
 
 namespace tessera {
 namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// Texts of one call of the model: enough for packed batches on many threads, little to wait for
-// after Ctrl-C.
-constexpr size_t kBatchPassages = 256;
+// Texts of one call of the model: enough for packed batches on all threads.
+constexpr size_t kBatchPassages = 256, kBatchPassagesOfThread = 64;
 constexpr size_t kSniffedBytes = 1 << 16;
-// A file that was changed so shortly before it was looked at may change again within one tick of
-// the file system's clock, unseen by its times.
-constexpr int64_t kYoungNs = 2000000000;
-
 int64_t SystemNowNs() {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(
              std::chrono::system_clock::now().time_since_epoch())
@@ -37,18 +31,7 @@ double SecondsSince(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-// A document of the index to be.
-struct Planned {
-  NewDocument document;
-  enum class Work {
-    kKeep,  // document.old_document has its passages
-    kTodo,  // to be read; until then `previous` stands for it
-    kOpen,  // read, some passages wait for their vectors
-    kDone,  // its own passages
-    kDrop,  // could not be read, or is gone
-  } work = Work::kTodo;
-  int64_t previous = -1;  // in the old index: the state before
-};
+using Planned = PlannedDocument;
 
 class Updater {
  public:
@@ -59,7 +42,9 @@ class Updater {
         pool_(pool),
         make_vectorizer_(vectorizer),
         progress_(progress),
-        stop_(std::move(stop)) {}
+        stop_(std::move(stop)),
+        batch_(std::max(kBatchPassages,
+                        kBatchPassagesOfThread * static_cast<size_t>(pool.num_threads()))) {}
 
   Result<SearchUpdateReport> Run() {
     // The index may be named by a link or in a folder that is scanned.
@@ -74,7 +59,19 @@ class Updater {
       report_.interrupted = true;
       return Finished();
     }
-    Plan(*scan);
+    SearchPlan plan = PlanUpdate(*scan, settings_, old_.get(), started_ns_, stop_);
+    plan_ = std::move(plan.documents);
+    report_.unchanged = plan.unchanged;
+    report_.removed = plan.removed;
+    report_.moved = plan.moved;
+    for (const FolderFiles::Failure& failure : scan->unknown)
+      report_.skipped.push_back({failure.path, failure.status.message()});
+    for (const Planned& planned : plan_) {
+      if (planned.work != Planned::Work::kTodo) continue;
+      ++state_.files;
+      state_.bytes += planned.document.stamp.size;
+    }
+    changed_ = changed_ || report_.removed > 0 || report_.moved > 0;
     last_save_ = Clock::now();
     TESSERA_RETURN_IF_ERROR(Work());
     if (changed_) TESSERA_RETURN_IF_ERROR(Save());
@@ -131,83 +128,6 @@ class Updater {
     return OkStatus();
   }
 
-  // Matches what was found with what is indexed; both are sorted by path.
-  void Plan(const SearchScan& scan) {
-    const uint64_t num_old = old_ ? old_->num_documents() : 0;
-    std::vector<uint64_t> gone;
-    uint64_t at = 0;
-    const auto pass_by = [&] {
-      const IndexedDocument d = old_->document(at);
-      if (UnderRoot(d.path) && scan.IsUnknown(d.path)) {
-        plan_.push_back({.document = OldDocument(at), .work = Planned::Work::kKeep});
-        ++report_.unchanged;
-      } else {
-        gone.push_back(at);
-      }
-      ++at;
-    };
-    for (const WalkedFile& file : scan.files) {
-      while (at < num_old && old_->document(at).path < file.path) pass_by();
-      Planned planned{.document = {.path = file.path, .stamp = file.stamp}};
-      if (at < num_old && old_->document(at).path == file.path) {
-        const IndexedDocument d = old_->document(at);
-        planned.previous = static_cast<int64_t>(at++);
-        if (d.stamp == file.stamp && d.state != DocumentState::kPartial) {
-          planned.document.old_document = planned.previous;
-          planned.work = Planned::Work::kKeep;
-          ++report_.unchanged;
-        }
-      }
-      plan_.push_back(std::move(planned));
-    }
-    while (at < num_old) pass_by();
-    for (const FolderFiles::Failure& failure : scan.unknown)
-      report_.skipped.push_back({failure.path, failure.status.message()});
-    const auto by_path = [](const Planned& a, const Planned& b) {
-      return a.document.path < b.document.path;
-    };
-    std::sort(plan_.begin(), plan_.end(), by_path);
-    FindMoved(std::move(gone));
-    for (const Planned& planned : plan_) {
-      if (planned.work != Planned::Work::kTodo) continue;
-      ++state_.files;
-      state_.bytes += planned.document.stamp.size;
-    }
-    changed_ = changed_ || report_.removed > 0 || report_.moved > 0;
-  }
-
-  // New files with the content of files that are gone. Only those of equal size are compared.
-  void FindMoved(std::vector<uint64_t> gone) {
-    std::multimap<uint64_t, uint64_t> by_size;
-    for (const uint64_t i : gone) {
-      const IndexedDocument d = old_->document(i);
-      if (d.state == DocumentState::kComplete) by_size.emplace(d.stamp.size, i);
-    }
-    report_.removed = gone.size();
-    for (Planned& planned : plan_) {
-      if (by_size.empty() || stop_.stop_requested()) return;
-      if (planned.work != Planned::Work::kTodo || planned.previous >= 0) continue;
-      auto [first, last] = by_size.equal_range(planned.document.stamp.size);
-      if (first == last) continue;
-      const Result<std::string> content = ReadFile(planned.document.path, kMaxSearchedFile);
-      if (!content.ok()) continue;
-      const std::string sha256 = Sha256Hex(AsBytes(*content));
-      for (auto it = first; it != last; ++it) {
-        // Markdown is cut in another way than other text.
-        const IndexedDocument d = old_->document(it->second);
-        if (d.sha256 != sha256 || IsMarkdownPath(d.path) != IsMarkdownPath(planned.document.path))
-          continue;
-        planned.document.old_document = static_cast<int64_t>(it->second);
-        planned.document.stamp = Trusted(planned.document.stamp);
-        planned.work = Planned::Work::kKeep;
-        ++report_.moved;
-        --report_.removed;
-        by_size.erase(it);
-        break;
-      }
-    }
-  }
-
   Status Work() {
     Tell("");
     for (Planned& planned : plan_) {
@@ -244,7 +164,7 @@ class Updater {
       if (!content.ok()) return Unreadable(planned, content.status());
       document.sha256 = Sha256Hex(AsBytes(*content));
     }
-    document.stamp = Trusted(document.stamp);
+    document.stamp = TrustedStamp(document.stamp, started_ns_);
     changed_ = true;
     const bool known = planned.previous >= 0;
     const IndexedDocument before =
@@ -316,7 +236,7 @@ class Updater {
     for (size_t i = 0; i < chunks.size(); ++i) {
       if (passages[i].vector != nullptr) continue;
       queue_.push_back({&planned, i, PassageText(text, chunks[i])});
-      if (queue_.size() < kBatchPassages) continue;
+      if (queue_.size() < batch_) continue;
       state_.bytes_done = bytes_before + chunks[i].begin;
       TESSERA_RETURN_IF_ERROR(Flush());
       if (report_.interrupted) return OkStatus();
@@ -388,8 +308,7 @@ class Updater {
           break;
         case Planned::Work::kTodo:
           if (planned.previous < 0) break;
-          partly.push_back(
-              std::make_unique<NewDocument>(OldDocument(static_cast<uint64_t>(planned.previous))));
+          partly.push_back(std::make_unique<NewDocument>(OldDocument(*old_, planned.previous)));
           documents.push_back(partly.back().get());
           break;
         case Planned::Work::kOpen:
@@ -467,22 +386,12 @@ class Updater {
     }
     report_.skipped.push_back({planned.document.path, status.message()});
     if (planned.previous >= 0) {
-      planned.document = OldDocument(static_cast<uint64_t>(planned.previous));
+      planned.document = OldDocument(*old_, planned.previous);
       planned.work = Planned::Work::kKeep;
     } else {
       planned.work = Planned::Work::kDrop;
     }
     return OkStatus();
-  }
-
-  NewDocument OldDocument(uint64_t i) const {
-    const IndexedDocument d = old_->document(i);
-    return {.path = std::string(d.path),
-            .stamp = d.stamp,
-            .state = d.state,
-            .sha256 = "",
-            .old_document = static_cast<int64_t>(i),
-            .passages = {}};
   }
 
   static NewDocument PartOf(const NewDocument& document) {
@@ -492,18 +401,6 @@ class Updater {
                  std::back_inserter(part.passages),
                  [](const NewPassage& p) { return p.vector != nullptr; });
     return part;
-  }
-
-  // The stamp to remember: one that fits no file where it could hide a change.
-  FileStamp Trusted(FileStamp stamp) const {
-    if (started_ns_ - std::max(stamp.modified_ns, stamp.changed_ns) < kYoungNs)
-      stamp.modified_ns = 0;
-    return stamp;
-  }
-
-  bool UnderRoot(std::string_view path) const {
-    return std::any_of(settings_.roots.begin(), settings_.roots.end(),
-                       [&](const std::string& root) { return IsBelow(path, root); });
   }
 
   void Tell(std::string_view path) {
@@ -526,6 +423,7 @@ class Updater {
   const std::function<Result<const TextVectorizer*>()>& make_vectorizer_;
   const std::function<void(const SearchProgress&)>& progress_;
   const std::stop_token stop_;
+  const size_t batch_;
 
   std::string path_;
   std::shared_ptr<const SearchIndex> old_;  // null for a new index

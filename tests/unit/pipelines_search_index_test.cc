@@ -61,7 +61,7 @@ class SearchIndexTest : public SearchTest {
   StatusCode Open(std::string_view bytes) {
     std::vector<Block> copy(bytes.size() / 64 + 1);  // an index is aligned
     std::memcpy(copy.data(), bytes.data(), bytes.size());
-    const auto index = SearchIndex::Read({copy[0].bytes, bytes.size()}, pool_);
+    const auto index = SearchIndex::Read({copy[0].bytes, bytes.size()}, one_);
     message_ = index.status().message();
     return index.status().code();
   }
@@ -95,6 +95,7 @@ class SearchIndexTest : public SearchTest {
   }();
   std::vector<NewDocument> documents_;
   std::string message_;
+  ThreadPool one_{1};
 };
 
 void ExpectSame(const SearchIndex& index, const std::vector<NewDocument>& documents) {
