@@ -262,7 +262,7 @@ TEST_F(ChangedGraph, TypesAsTokens) {
 }
 TEST_F(ChangedGraph, UnknownOp) {
   Node("Erf", 1).op_type = "Mystery";
-  ExpectRefusal("(Mystery): expected an op that BERT-family encoders consist of");
+  ExpectRefusal("(Mystery): expected an op that BERT-family encoders consist of, found Mystery");
 }
 TEST_F(ChangedGraph, ValueThatNobodyGives) {
   Node("Erf").inputs[0] = "nowhere";

@@ -331,7 +331,8 @@ Trace::Outputs Trace::Evaluate(const Call& call) {
   if (IsOneOf(node.op_type, {"Sin", "Cos", "RotaryEmbedding"})) {
     return {call.Fail("a table of positions", "rotary ones")};
   }
-  return {call.Fail("an op that BERT-family encoders consist of", "this one")};
+  return {call.Fail("an op that BERT-family encoders consist of",
+                    std::string(node.op_type.substr(0, 60)))};
 }
 
 }  // namespace tessera::bert_onnx

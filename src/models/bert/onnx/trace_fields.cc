@@ -327,6 +327,8 @@ Value Trace::FieldBinary(const Call& call, const Field& a, const Field& b) {
     const bool constant = other.kind == Field::Kind::kUniform && other.elements[0].IsConstant();
     const bool moves = op == "Add" || (op == "Sub" && first);
     const bool keeps = (op == "Mul" || (op == "Div" && first)) && other.IsUniform(1);
+    if (other.kind == Field::Kind::kPosition)
+      return call.Fail("positions counted from the start", "relative ones");
     if (!constant || !(moves || keeps)) return call.Fail("positions plus a constant");
     if (moves) result.offset += (op == "Sub" ? -1 : 1) * other.elements[0].c;
     result.axis += shape->size() - result.shape.size();
