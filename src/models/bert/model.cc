@@ -54,7 +54,7 @@ Result<std::shared_ptr<const TextEncoder>> TextEncoder::Load(
       ReadTextEncoderSettings(folder, std::min(config.num_positions(), kMaxTokens)));
 
   CompileOptions compile;
-  compile.precision = options.precision;
+  compile.precision = BertAttentionPrecision(options.precision);
   compile.max_dims = {{"tokens", kMaxTokens}, {"sequences", kMaxTokens}};
   compile.linear_precision = [&](const std::string& node) {
     return BertLinearPrecision(node, options.precision);

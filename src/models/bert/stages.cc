@@ -49,8 +49,17 @@ Result<Graph> BuildBertEncoder(const BertConfig& c, const BertWeights& w) {
   return b.Build();
 }
 
-kernels::Precision BertLinearPrecision(std::string_view, kernels::Precision precision) {
-  return precision;
+// Vectors are compared by angles far smaller than what a word of a transcript takes to change.
+// Eight bits a row hold queries, keys and what attention gives; the other inputs spread too far
+// from their middle (values, MLP), and so does attention's own arithmetic.
+kernels::Precision BertLinearPrecision(std::string_view node, kernels::Precision precision) {
+  const bool robust =
+      node.ends_with(".query") || node.ends_with(".key") || node.ends_with(".attention_out");
+  return robust ? precision : BertAttentionPrecision(precision);
+}
+
+kernels::Precision BertAttentionPrecision(kernels::Precision precision) {
+  return precision == kernels::Precision::kInt8 ? kernels::Precision::kBf16 : precision;
 }
 
 }  // namespace tessera

@@ -24,6 +24,8 @@ Result<Graph> BuildBertEncoder(const BertConfig& config, const BertWeights& weig
 // lower ones keep what costs little and matters much in more bits. docs/accuracy.md has the
 // figures.
 kernels::Precision BertLinearPrecision(std::string_view node, kernels::Precision precision);
+// The same for attention itself.
+kernels::Precision BertAttentionPrecision(kernels::Precision precision);
 
 }  // namespace tessera
 
