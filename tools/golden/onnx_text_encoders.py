@@ -4,6 +4,7 @@
 Writes OUT/NAME.onnx and OUT/text_encoders.json: {"versions", "models": {NAME: {"texts": [[id, ...], ...], "width", "hidden":
 [[f32 as hex of a text's rows], ...]}}, "refused": {NAME: part of the message}}. Each text is run alone, its mask all ones.
 Made with torch 2.8.0, transformers 4.57.6, onnx 1.23.2, onnxruntime 1.31.1, onnxscript 0.7.2. Usage: onnx_text_encoders.py OUT
+Run again with transformers 5 (5.23.0), it adds the models *_transformers5, whose masks are written in another way.
 """
 import json
 import pathlib
@@ -158,6 +159,10 @@ def run(path, source=None):
     return hidden
 
 
+def golden_of(path, source=None):
+    return {"texts": TEXTS, "width": WIDTH, "hidden": run(path, source)}
+
+
 def main():
     out = pathlib.Path(sys.argv[1])
     out.mkdir(parents=True, exist_ok=True)
@@ -167,6 +172,15 @@ def main():
         export(out / f"{name}.onnx", module, opset, **options)
         models.append(name)
         return out / f"{name}.onnx"
+
+    if int(transformers.__version__.split(".")[0]) >= 5:
+        add("bert_transformers5", Tokens(make("bert", "sdpa")), 17)
+        add("xlmr_transformers5", Tokens(make("xlmr", "eager")), 14, types=False)
+        golden = json.loads((out / "text_encoders.json").read_text())
+        golden["versions"]["transformers5"] = transformers.__version__
+        golden["models"] |= {name: golden_of(out / f"{name}.onnx") for name in models}
+        (out / "text_encoders.json").write_text(json.dumps(golden) + "\n")
+        return
 
     eager, sdpa = make("bert", "eager"), make("bert", "sdpa")
     add("bert_eager_11", Tokens(eager), 11)
@@ -208,7 +222,7 @@ def main():
     refused["refused_fixed"] = "sequence length"
 
     versions = {m.__name__: m.__version__ for m in (torch, transformers, onnx, ort, onnxscript)}
-    golden = {name: {"texts": TEXTS, "width": WIDTH, "hidden": run(out / f"{name}.onnx", sources.get(name))} for name in models}
+    golden = {name: golden_of(out / f"{name}.onnx", sources.get(name)) for name in models}
     (out / "text_encoders.json").write_text(json.dumps({"versions": versions, "models": golden, "refused": refused}) + "\n")
 
 

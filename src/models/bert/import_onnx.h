@@ -8,8 +8,8 @@
 // embeddings, LayerNorm (one op or its parts), self-attention, Linear, Gelu with erf. Every node
 // between the ids and the output is accounted for; scales, epsilons and head counts are the file's
 // and are checked against each other. Known to pass: torch.onnx.export and optimum (opset 11 to 18,
-// eager and SDPA attention, weights in f32, f16 or bf16) of BERT, RoBERTa, XLM-R and DistilBERT
-// models, and what ONNX Runtime's optimizer makes of them.
+// transformers 4 and 5, eager and SDPA attention, weights in f32, f16 or bf16) of BERT, RoBERTa,
+// XLM-R, DistilBERT and ELECTRA models, and what ONNX Runtime's optimizer makes of them.
 //
 // The encoder computes in f32 whatever the file's types: casts between float types are no
 // operations. Of a file with pooling inside, the tokens before the pooling are taken.

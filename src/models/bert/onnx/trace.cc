@@ -274,7 +274,9 @@ Trace::Outputs Trace::Evaluate(const Call& call) {
       {"CumSum", &Trace::CumSum},
       {"Erf", &Trace::Erf},
       {"Expand", &Trace::Expand},
+      {"Flatten", &Trace::Flatten},
       {"Gather", &Trace::Gather},
+      {"GatherElements", &Trace::GatherElements},
       {"Gelu", &Trace::Gelu},
       {"Gemm", &Trace::Gemm},
       {"MatMul", &Trace::MatMul},
@@ -325,8 +327,9 @@ Trace::Outputs Trace::Evaluate(const Call& call) {
     if (!outputs.empty()) return outputs;
   }
   if (IsOneOf(node.op_type, {"Tanh", "FastGelu", "QuickGelu"})) {
-    return {
-        call.Fail("the exact Gelu, with erf", "an activation by tanh or an approximation of it")};
+    return {call.Fail("the exact Gelu, with erf",
+                      "an activation by tanh or an approximation of it; use a file "
+                      "that was exported or optimised without that")};
   }
   if (IsOneOf(node.op_type, {"Sin", "Cos", "RotaryEmbedding"})) {
     return {call.Fail("a table of positions", "rotary ones")};

@@ -63,6 +63,7 @@ class Trace {
   Value Cast(const Call& call);
   Value Shape(const Call& call);
   Value Gather(const Call& call);
+  Value GatherElements(const Call& call);
   Value Concat(const Call& call);
   Value Range(const Call& call);
   Value ConstantOfShape(const Call& call);
@@ -79,6 +80,7 @@ class Trace {
   // trace_layout.cc: what changes only the shape.
   Value Slice(const Call& call);
   Value Reshape(const Call& call);
+  Value Flatten(const Call& call);
   Value Transpose(const Call& call);
   Value Unsqueeze(const Call& call);
   Value Squeeze(const Call& call);

@@ -137,6 +137,18 @@ std::optional<Num> Apply(std::string_view op, bool integers, const Num& a, const
   return (op == "Max") == *less ? b : a;
 }
 
+// A comparison of every position in [offset, offset + seq) with one number, where it has one
+// outcome.
+std::optional<bool> ComparePositions(std::string_view op, double offset, const Num& x) {
+  const bool or_equal = op.ends_with("OrEqual");
+  const bool greater = op.starts_with("Greater");
+  if (!greater && !op.starts_with("Less")) return std::nullopt;
+  // With a constant the first position decides, with seq the last.
+  if (x.IsConstant() && (greater == or_equal ? offset >= x.c : offset > x.c)) return greater;
+  if (x == kSeq && (greater == or_equal ? offset <= 0 : offset <= 1)) return !greater;
+  return std::nullopt;
+}
+
 bool IsComparison(std::string_view op) {
   return op == "Equal" || op.starts_with("Less") || op.starts_with("Greater") || op == "And" ||
          op == "Or";
@@ -319,6 +331,19 @@ Value Trace::FieldBinary(const Call& call, const Field& a, const Field& b) {
     padding_id_ = static_cast<int64_t>(id.elements[0].c);
     return Uniform(FieldType::kBool, *shape, {0, 0});
   }
+  if (IsComparison(op) &&
+      (a.kind == Field::Kind::kPosition) != (b.kind == Field::Kind::kPosition)) {
+    const bool first = a.kind == Field::Kind::kPosition;
+    const Field &positions = first ? a : b, &other = first ? b : a;
+    std::string flipped(op);
+    if (!first && op.starts_with("Less")) flipped.replace(0, 4, "Greater");
+    if (!first && op.starts_with("Greater")) flipped.replace(0, 7, "Less");
+    const auto outcome = other.kind == Field::Kind::kUniform
+                             ? ComparePositions(flipped, positions.offset, other.elements[0])
+                             : std::nullopt;
+    if (!outcome) return call.Fail("a comparison with one outcome for all positions");
+    return Uniform(FieldType::kBool, *shape, *Number(outcome));
+  }
   // Positions move, and stay as they are times or plus the neutral number.
   if (a.kind == Field::Kind::kPosition || b.kind == Field::Kind::kPosition) {
     const bool first = a.kind == Field::Kind::kPosition;
@@ -491,6 +516,17 @@ Value Trace::Gather(const Call& call) {
     elements.push_back(field->elements[static_cast<size_t>(i < 0 ? i + size : i)]);
   }
   return MakeField(field->type, std::move(shape), std::move(elements));
+}
+
+Value Trace::GatherElements(const Call& call) {
+  const std::optional<Field> field = AsField(call.Input(0)), index = AsField(call.Input(1));
+  if (!field || !index || field->kind != Field::Kind::kUniform || index->type != FieldType::kInt ||
+      field->shape.size() != index->shape.size()) {
+    return call.Fail("equal numbers, which are the same in any order");
+  }
+  Field result = *field;
+  result.shape = index->shape;
+  return result;
 }
 
 Value Trace::Concat(const Call& call) {

@@ -251,6 +251,19 @@ Value Trace::Reshape(const Call& call) {
                                   ToString(*shape) + " for " + Describe(call.Input(0))));
 }
 
+Value Trace::Flatten(const Call& call) {
+  const std::optional<NumShape> from = DimsOf(*call.Input(0));
+  int64_t axis = call.Int("axis", 1);
+  const auto rank = static_cast<int64_t>(from ? from->size() : 0);
+  if (axis < 0) axis += rank;
+  if (!from || axis < 0 || axis > rank)
+    return call.Fail("a value of known shape and an axis of it");
+  const auto split = from->begin() + static_cast<ptrdiff_t>(axis);
+  const NumShape shape = {Product({from->begin(), split}), Product({split, from->end()})};
+  std::optional<Value> result = InShape(*call.Input(0), shape);
+  return result ? *result : Value(call.Fail("a shape that keeps tokens and columns apart"));
+}
+
 Value Trace::Unsqueeze(const Call& call) {
   const auto axes = Axes(call, 1);
   const std::optional<NumShape> from = DimsOf(*call.Input(0));
