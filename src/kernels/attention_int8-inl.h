@@ -124,6 +124,23 @@ void PackKeysInt8(const float* key, int64_t ld, int64_t kv_len, int64_t head_dim
   }
 }
 
+#undef TESSERA_STRIDED_QUADS
+#if HWY_TARGET <= HWY_AVX3 && HWY_ARCH_X86
+#define TESSERA_STRIDED_QUADS 1
+#else
+#define TESSERA_STRIDED_QUADS 0
+#endif
+
+// The key that step `step` of the values begins with, four keys a step. Where probabilities become
+// bytes by packing lanes of four vectors, quads 0, 4, 8, 12 of 16 are neighbours, then 1, 5, 9, 13.
+HWY_INLINE int64_t FirstKeyOfStep(int64_t step) {
+#if TESSERA_STRIDED_QUADS
+  return step / 16 * 64 + (step % 4 * 4 + step % 16 / 4) * 4;
+#else
+  return step * 4;
+#endif
+}
+
 void PackValuesInt8(const float* value, int64_t ld, int64_t kv_len, int64_t head_dim, void* out) {
   const DF d;
   const Int8Values packed = Int8Values::Of(out, head_dim, kv_len);
@@ -140,10 +157,11 @@ void PackValuesInt8(const float* value, int64_t ld, int64_t kv_len, int64_t head
   auto* words = reinterpret_cast<int32_t*>(packed.panels);
   const VI byte = hn::Set(DI(), 0xFF);
   for (int64_t panel = 0; panel < columns; panel += kPanelColumns) {
-    for (int64_t j = 0; j < kv_len; j += 4) {
+    for (int64_t step = 0; step < RoundUp(kv_len, kPanelColumns) / 4; ++step) {
+      const int64_t j = FirstKeyOfStep(step);
       for (int64_t lane = 0; lane < kPanelColumns; lane += lanes, words += lanes) {
         const int64_t column = panel + lane;
-        if (column >= head_dim) {  // head_dim is a multiple of the vector size
+        if (column >= head_dim || j >= kv_len) {  // head_dim is a multiple of the vector size
           hn::StoreU(hn::Zero(DI()), DI(), words);
           continue;
         }
@@ -161,18 +179,10 @@ void PackValuesInt8(const float* value, int64_t ld, int64_t kv_len, int64_t head
   }
 }
 
+#if !TESSERA_STRIDED_QUADS
 // 2^y for y <= 0, relative error below 2^-13: finer than a probability's 1/127.
 HWY_INLINE VF Exp2Coarse(VF y) {
   const DF d;
-#if HWY_TARGET <= HWY_AVX3 && HWY_ARCH_X86
-  // y less its floor, and a product with 2 to the floor of y, are one instruction each. The latter
-  // gives 0 for minus infinity, whatever the former makes of it.
-  const VF f{_mm512_reduce_ps(y.raw, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC)};
-  VF p = hn::MulAdd(f, hn::Set(d, 0.07802452f), hn::Set(d, 0.22606716f));
-  p = hn::MulAdd(p, f, hn::Set(d, 0.69583356f));
-  p = hn::MulAdd(p, f, hn::Set(d, 0.99992520f));
-  return VF{_mm512_scalef_ps(p.raw, y.raw)};
-#else
   const VF magic = hn::Set(d, 12582912.0f);
   y = hn::Max(y, hn::Set(d, -126.0f));
   const VF shifted = hn::Add(y, magic);
@@ -182,8 +192,8 @@ HWY_INLINE VF Exp2Coarse(VF y) {
   p = hn::MulAdd(p, f, hn::Set(d, 0.99992807f));
   return hn::BitCast(d,
                      hn::Add(hn::BitCast(DI(), p), hn::ShiftLeft<23>(hn::BitCast(DI(), shifted))));
-#endif
 }
+#endif
 
 // Scores of kRows queries and one panel of 64 keys, in units of the query's scale:
 // scores[r][key] = (query * key) * scale[key] - offset[key]. They are made of the sums while these
@@ -195,27 +205,44 @@ HWY_NOINLINE void ScoreTile(const uint8_t* queries, int64_t head_dim, const uint
                             float* scores, VF* max) {
   const DF d;
   constexpr int kVecs = TileShape<Int8Ops>::Vecs(kRows);
+  const bool all_visible = *std::min_element(visible, visible + kRows) >= kPanelColumns;
   for (int group = 0; group < kPanelVecs; group += kVecs) {
+    // Without the pragmas these loops are unrolled too late, and the sums lie on the stack.
     VI sums[kRows][kVecs];
-    for (int r = 0; r < kRows; ++r)
+    TESSERA_UNROLL
+    for (int r = 0; r < kRows; ++r) {
+      TESSERA_UNROLL
       for (int c = 0; c < kVecs; ++c) sums[r][c] = hn::Zero(DI());
+    }
     AccumulateTile<Int8Ops, kRows, kVecs>(queries, head_dim, panel + group * kLanes * 4,
                                           head_dim / 4, sums);
-    for (int c = 0; c < kVecs; ++c) {
-      const auto at = static_cast<int64_t>((group + c) * kLanes);
-      const VF factor = hn::LoadU(d, scale + at);
-      VF zero = hn::Zero(d);
-      if constexpr (Int8Ops::kZeroPointInSums) zero = hn::LoadU(d, offset + at);
-      for (int r = 0; r < kRows; ++r) {
-        VF x = hn::MulSub(hn::ConvertTo(d, sums[r][c]), factor, zero);
-        if (HWY_UNLIKELY(at + static_cast<int64_t>(kLanes) > visible[r])) {
-          const auto left = static_cast<size_t>(std::max<int64_t>(visible[r] - at, 0));
-          x = hn::IfThenElse(hn::FirstN(d, left), x,
-                             hn::Set(d, -std::numeric_limits<float>::infinity()));
-        }
-        max[r] = hn::Max(max[r], x);
-        hn::StoreU(x, d, scores + r * kKeyBlock + at);
+    const int64_t first = group * static_cast<int64_t>(kLanes);
+    TESSERA_UNROLL
+    for (int r = 0; r < kRows; ++r) {
+      VF x[kVecs];
+      TESSERA_UNROLL
+      for (int c = 0; c < kVecs; ++c) {
+        const int64_t at = first + c * static_cast<int64_t>(kLanes);
+        VF zero = hn::Zero(d);
+        if constexpr (Int8Ops::kZeroPointInSums) zero = hn::LoadU(d, offset + at);
+        x[c] = hn::MulSub(hn::ConvertTo(d, sums[r][c]), hn::LoadU(d, scale + at), zero);
       }
+      if (HWY_UNLIKELY(!all_visible)) {
+        TESSERA_UNROLL
+        for (int c = 0; c < kVecs; ++c) {
+          const int64_t at = first + c * static_cast<int64_t>(kLanes);
+          const auto left = static_cast<size_t>(std::max<int64_t>(visible[r] - at, 0));
+          x[c] = hn::IfThenElse(hn::FirstN(d, left), x[c],
+                                hn::Set(d, -std::numeric_limits<float>::infinity()));
+        }
+      }
+      VF largest = max[r];
+      TESSERA_UNROLL
+      for (int c = 0; c < kVecs; ++c) {
+        largest = hn::Max(largest, x[c]);
+        hn::StoreU(x[c], d, scores + r * kKeyBlock + first + c * static_cast<int64_t>(kLanes));
+      }
+      max[r] = largest;
     }
   }
 }
@@ -245,6 +272,40 @@ HWY_INLINE void ScoreRows(int64_t rows, const uint8_t* queries, int64_t head_dim
 // Scores [0, width) of one query become probabilities relative to the block's largest, which is
 // `max` in base 2; returns their sum in 1/127. `factor`: the query's scale, the softmax's and
 // log2(e) in one.
+#if TESSERA_STRIDED_QUADS
+// A power of two by its exponent in steps of 1/32: a table of the fraction, shifted down by the
+// whole. Within 1.1 % of the power (its argument is rounded to 1/64), and then rounded to 1/127.
+HWY_INLINE float SoftmaxInt8Row(const float* scores, float factor, float max, int64_t width,
+                                uint8_t* out) {
+  // 127 * 2^8 * 2^(-i / 32)
+  alignas(64) static constexpr uint16_t kPowers[32] = {
+      32512, 31815, 31134, 30466, 29814, 29175, 28550, 27938, 27339, 26753, 26180,
+      25619, 25070, 24533, 24007, 23493, 22989, 22497, 22015, 21543, 21081, 20630,
+      20188, 19755, 19332, 18918, 18512, 18115, 17727, 17347, 16976, 16612};
+  // The powers come down by 7 bits, and by one more with rounding.
+  constexpr float kSteps = 32.0f, kFirst = 7 * kSteps;
+  const __m512i powers = _mm512_load_si512(kPowers), zero = _mm512_setzero_si512();
+  const __m512 times = _mm512_set1_ps(factor * kSteps);
+  const __m512 shift = _mm512_set1_ps(max * kSteps + kFirst);
+  const __m512 most = _mm512_set1_ps(65535.0f);  // also instead of NaN
+  __m512i sum = zero;
+  const auto exponents = [&](const float* at) HWY_ATTR {
+    const __m512 steps = _mm512_fnmadd_ps(_mm512_loadu_ps(at), times, shift);
+    return _mm512_cvtps_epi32(_mm512_min_ps(steps, most));
+  };
+  const auto levels = [&](const float* at) HWY_ATTR {
+    const __m512i e = _mm512_packus_epi32(exponents(at), exponents(at + 16));
+    const __m512i power = _mm512_permutexvar_epi16(e, powers);
+    return _mm512_avg_epu16(_mm512_srlv_epi16(power, _mm512_srli_epi16(e, 5)), zero);
+  };
+  for (int64_t i = 0; i < width; i += kPanelColumns) {
+    const __m512i p = _mm512_packus_epi16(levels(scores + i), levels(scores + i + 32));
+    sum = _mm512_add_epi64(sum, _mm512_sad_epu8(p, zero));
+    _mm512_storeu_si512(out + i, p);
+  }
+  return static_cast<float>(_mm512_reduce_add_epi64(sum));
+}
+#else
 HWY_INLINE float SoftmaxInt8Row(const float* scores, float factor, float max, int64_t width,
                                 uint8_t* out) {
   const DF d;
@@ -266,12 +327,15 @@ HWY_INLINE float SoftmaxInt8Row(const float* scores, float factor, float max, in
   }
   return hn::ReduceSum(d, hn::Add(sum0, sum1));
 }
+#endif
 
 void AttendBlockInt8(const PackedKeysValues& kv, const float* query, int64_t query_ld, int64_t rows,
                      const AttendOptions& options, float* out, int64_t out_ld, void* scratch) {
   constexpr int64_t kTileRows =
       std::min(TileShape<Int8Ops>::kRows, TileShape<ProbabilityOps>::kRows);
   static_assert(kTileRows <= kMaxTileRows);
+  constexpr int64_t kFactorRows = 8;
+  static_assert(kMaxTileRows <= kFactorRows && 2 * kFactorRows % kLanes == 0);
   const DF d;
   const int64_t lanes = static_cast<int64_t>(kLanes);
   const int64_t head_dim = kv.head_dim;
@@ -280,7 +344,7 @@ void AttendBlockInt8(const PackedKeysValues& kv, const float* query, int64_t que
   const Int8Values values = Int8Values::Of(kv.values, head_dim, kv.kv_len);
   const auto* key_panels = reinterpret_cast<const uint8_t*>(keys.panels);
   const auto* value_panels = reinterpret_cast<const uint8_t*>(values.panels);
-  const int64_t value_panel_bytes = RoundUp(kv.kv_len, 4) * kPanelColumns;
+  const int64_t value_panel_bytes = RoundUp(kv.kv_len, kPanelColumns) * kPanelColumns;
   uint8_t* const quantised = s.queries;
   auto* const query_scale = reinterpret_cast<float*>(s.queries + rows * head_dim);
   auto* const sums_of_block = reinterpret_cast<int32_t*>(s.scores);
@@ -315,31 +379,35 @@ void AttendBlockInt8(const PackedKeysValues& kv, const float* query, int64_t que
                   key_panels + (key0 + key) * head_dim, keys.scale + key0 + key,
                   keys.offset + key0 + key, in_panel, s.scores + key, largest);
       }
-      float old_factor[kMaxTileRows], block_factor[kMaxTileRows];
+      // What the sums so far and those of the block are multiplied with, as exponents first.
+      HWY_ALIGN float factors[2 * kFactorRows] = {};
+      float* const old_factor = factors;
+      float* const block_factor = factors + kFactorRows;
+      float block_sums[kMaxTileRows];
       for (int64_t r = 0; r < tile_rows; ++r) {
         const int64_t row = row0 + r;
         uint8_t* probabilities = s.probabilities + r * kKeyBlock;
         if (visible[r] == 0) {
           std::memset(probabilities, 0, static_cast<size_t>(width));
-          old_factor[r] = 1.0f;
-          block_factor[r] = 0.0f;
+          block_factor[r] = -std::numeric_limits<float>::infinity();
+          block_sums[r] = 0.0f;
           continue;
         }
         const float factor = query_scale[row] * options.scale * 1.44269504088896341f;
         const float block_max = hn::ReduceMax(d, largest[r]) * factor;
-        const float block_sum =
+        block_sums[r] =
             SoftmaxInt8Row(s.scores + r * kKeyBlock, factor, block_max, width, probabilities);
         const float max = std::max(s.max[row], block_max);
-        const auto exp2 = [&](float x) HWY_ATTR {
-          return hn::GetLane(ExpNonPositive(d, hn::Set(d, x * 0.693147180559945309f)));
-        };
-        old_factor[r] = s.max[row] == max ? 1.0f : exp2(s.max[row] - max);
-        block_factor[r] = block_max == max ? 1.0f : exp2(block_max - max);
+        old_factor[r] = (s.max[row] - max) * 0.693147180559945309f;
+        block_factor[r] = (block_max - max) * 0.693147180559945309f;
         s.max[row] = max;
-        s.sum[row] = s.sum[row] * old_factor[r] + block_sum * block_factor[r];
       }
+      for (int64_t i = 0; i < 2 * kFactorRows; i += lanes)
+        hn::Store(ExpNonPositive(d, hn::Load(d, factors + i)), d, factors + i);
+      for (int64_t r = 0; r < tile_rows; ++r)
+        s.sum[row0 + r] = s.sum[row0 + r] * old_factor[r] + block_sums[r] * block_factor[r];
       // The scores are spent; their memory takes the sums of the values.
-      const int64_t steps = (count + 3) / 4;
+      const int64_t steps = (TESSERA_STRIDED_QUADS ? width : count + 3) / 4;
       for (int64_t i = 0; i < s.sums_ld; i += kPanelColumns) {
         RunTileRows<ProbabilityOps>(
             tile_rows, s.probabilities, kKeyBlock,

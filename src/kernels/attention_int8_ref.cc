@@ -59,7 +59,7 @@ void PackValuesInt8Ref(Precision, const float* value, int64_t ld, int64_t kv_len
                        void* out) {
   const Int8Values packed = Int8Values::Of(out, head_dim, kv_len);
   const std::vector<float> mean = ColumnMeans(value, ld, kv_len, head_dim);
-  const int64_t keys = RoundUp(kv_len, 4);
+  const int64_t keys = RoundUp(kv_len, kPanelColumns);
   for (int64_t i = 0; i < RoundUp(head_dim, kPanelColumns); ++i) {
     const bool inside = i < head_dim;
     float max = 0;
@@ -79,7 +79,7 @@ void AttendBlockInt8Ref(const PackedKeysValues& kv, const float* query, int64_t 
                         void*) {
   const Int8Keys keys = Int8Keys::Of(kv.keys, kv.head_dim, kv.kv_len);
   const Int8Values values = Int8Values::Of(kv.values, kv.head_dim, kv.kv_len);
-  const int64_t value_rows = RoundUp(kv.kv_len, 4);
+  const int64_t value_rows = RoundUp(kv.kv_len, kPanelColumns);
   for (int64_t r = 0; r < rows; ++r) {
     const int64_t visible =
         options.causal ? std::min(kv.kv_len, options.first_position + r + 1) : kv.kv_len;

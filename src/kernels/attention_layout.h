@@ -40,18 +40,20 @@ struct Int8Keys {
     return {panels, scale, scale + keys};
   }
 };
-// int8 values of one head: panels [head_dim/64][kv/4][64][4], then scale and mean of each column.
+// int8 values of one head: panels [head_dim/64][kv_padded/4][64][4], quads of keys in the order of
+// the vector form that packed them, then scale and mean of each column.
 struct Int8Values {
   int8_t* panels;
   float* scale;
   float* mean;
   static size_t Bytes(int64_t head_dim, int64_t kv_len) {
-    return static_cast<size_t>(RoundUp(head_dim, kPanelColumns) * (RoundUp(kv_len, 4) + 8));
+    return static_cast<size_t>(RoundUp(head_dim, kPanelColumns) *
+                               (RoundUp(kv_len, kPanelColumns) + 8));
   }
   static Int8Values Of(const void* buffer, int64_t head_dim, int64_t kv_len) {
     const int64_t columns = RoundUp(head_dim, kPanelColumns);
     auto* panels = static_cast<int8_t*>(const_cast<void*>(buffer));
-    auto* scale = reinterpret_cast<float*>(panels + columns * RoundUp(kv_len, 4));
+    auto* scale = reinterpret_cast<float*>(panels + columns * RoundUp(kv_len, kPanelColumns));
     return {panels, scale, scale + columns};
   }
 };

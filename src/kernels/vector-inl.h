@@ -26,6 +26,17 @@ using VU = hn::Vec<DU>;
 
 constexpr size_t kLanes = HWY_MAX_BYTES / 4;
 
+// Before a loop over an array of vectors that has to stay in registers: unrolled early.
+#ifndef TESSERA_UNROLL
+#if defined(__clang__)
+#define TESSERA_UNROLL _Pragma("unroll")
+#elif defined(__GNUC__)
+#define TESSERA_UNROLL _Pragma("GCC unroll 16")
+#else
+#define TESSERA_UNROLL
+#endif
+#endif
+
 // The first `count` values; zeros in the other lanes.
 HWY_INLINE VF LoadUpTo(const float* p, size_t count) {
   return HWY_LIKELY(count >= kLanes) ? hn::LoadU(DF(), p) : hn::LoadN(DF(), p, count);

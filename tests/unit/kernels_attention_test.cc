@@ -82,28 +82,31 @@ constexpr AttentionShape kShapes[] = {
     {3, 70, 256, false, 0},   {9, 9, 64, true, 0},    {20, 300, 64, true, 0},
     {20, 300, 64, true, 250}, {4, 5, 32, true, 100}};
 
-TEST_P(AttentionTest, F32StaysWithinItsBound) {
+// Every shape in `precision`, each query row within bound(oracle, shape, heads, query, seen,
+// scale).
+template <class RowBound>
+void ExpectWithin(Precision precision, double factor, RowBound bound) {
   for (const AttentionShape& s : kShapes) {
-    const Heads heads(s.length, s.head_dim, 61);
-    const std::vector<float> q = RandomFloats(s.rows * heads.ld, 63);
-    const double scale = 1 / std::sqrt(static_cast<double>(s.head_dim));
-    Scratch packed(PackedKeysValuesBytes(Precision::kF32, s.head_dim, s.length));
+    const Heads heads(s.length, s.head_dim, 71);
+    const std::vector<float> q = RandomFloats(s.rows * heads.ld, 73);
+    const auto scale = static_cast<float>(factor / std::sqrt(static_cast<double>(s.head_dim)));
+    Scratch packed(PackedKeysValuesBytes(precision, s.head_dim, s.length));
     const PackedKeysValues kv =
-        PackKeysValues(Precision::kF32, heads.key.data(), heads.ld, heads.value.data(), heads.ld,
+        PackKeysValues(precision, heads.key.data(), heads.ld, heads.value.data(), heads.ld,
                        s.length, s.head_dim, packed.data());
     Scratch scratch(AttendScratchBytes(s.rows, s.head_dim));
     std::vector<float> out(s.rows * heads.ld, 5.0f);
-    AttendBlock(kv, q.data(), heads.ld, s.rows,
-                {static_cast<float>(scale), s.causal, s.first_position}, out.data(), heads.ld,
-                scratch.data());
+    AttendBlock(kv, q.data(), heads.ld, s.rows, {scale, s.causal, s.first_position}, out.data(),
+                heads.ld, scratch.data());
     for (int64_t r = 0; r < s.rows; ++r) {
       const int64_t seen = s.causal ? std::min(s.length, s.first_position + r + 1) : s.length;
       const Oracle want = Attend(
-          &q[r * heads.ld], s.head_dim, seen, static_cast<float>(scale),
+          &q[r * heads.ld], s.head_dim, seen, scale,
           [&](int64_t j, int64_t i) { return heads.key[j * heads.ld + i]; },
           [&](int64_t j, int64_t i) { return heads.value[j * heads.ld + i]; });
+      const double error = bound(want, s, heads, &q[r * heads.ld], seen, scale);
       for (int64_t i = 0; i < s.head_dim; ++i) {
-        ASSERT_NEAR(out[r * heads.ld + i], want.out[i], Bound(want, s.head_dim, seen, kEps))
+        ASSERT_NEAR(out[r * heads.ld + i], want.out[i], error)
             << s.rows << " x " << s.length << " x " << s.head_dim << " at " << r << "," << i;
       }
       for (int64_t i = s.head_dim; i < heads.ld; ++i) ASSERT_EQ(out[r * heads.ld + i], 5.0f);
@@ -111,66 +114,43 @@ TEST_P(AttentionTest, F32StaysWithinItsBound) {
   }
 }
 
-// Every shape in `precision`, each query row within bound(oracle, shape, heads, query, seen,
-// scale).
-template <class RowBound>
-void ExpectWithin(Precision precision, RowBound bound) {
-  for (const AttentionShape& s : kShapes) {
-    const Heads heads(s.length, s.head_dim, 71);
-    const std::vector<float> q = RandomFloats(s.rows * heads.ld, 73);
-    const double scale = 0.25 / std::sqrt(static_cast<double>(s.head_dim));
-    Scratch packed(PackedKeysValuesBytes(precision, s.head_dim, s.length));
-    const PackedKeysValues kv =
-        PackKeysValues(precision, heads.key.data(), heads.ld, heads.value.data(), heads.ld,
-                       s.length, s.head_dim, packed.data());
-    Scratch scratch(AttendScratchBytes(s.rows, s.head_dim));
-    std::vector<float> out(s.rows * heads.ld);
-    AttendBlock(kv, q.data(), heads.ld, s.rows,
-                {static_cast<float>(scale), s.causal, s.first_position}, out.data(), heads.ld,
-                scratch.data());
-    for (int64_t r = 0; r < s.rows; ++r) {
-      const int64_t seen = s.causal ? std::min(s.length, s.first_position + r + 1) : s.length;
-      const Oracle want = Attend(
-          &q[r * heads.ld], s.head_dim, seen, static_cast<float>(scale),
-          [&](int64_t j, int64_t i) { return heads.key[j * heads.ld + i]; },
-          [&](int64_t j, int64_t i) { return heads.value[j * heads.ld + i]; });
-      const double error = bound(want, s, heads, &q[r * heads.ld], seen, scale);
-      for (int64_t i = 0; i < s.head_dim; ++i) {
-        ASSERT_NEAR(out[r * heads.ld + i], want.out[i], error);
-      }
-    }
-  }
+TEST_P(AttentionTest, F32StaysWithinItsBound) {
+  ExpectWithin(Precision::kF32, 1,
+               [](const Oracle& want, const AttentionShape& s, const Heads&, const float*,
+                  int64_t seen, double) { return Bound(want, s.head_dim, seen, kEps); });
 }
 
 // bf16 operands: q, k, v and p each carry 2^-9 relative rounding. A score is off by at most 2 *
 // 2^-9 * max_score, which scales every probability by at most exp(2 * that); p and v add 2^-9 each.
 TEST_P(AttentionTest, Bf16StaysWithinItsRounding) {
-  ExpectWithin(Precision::kBf16, [](const Oracle& want, const AttentionShape&, const Heads&,
-                                    const float*, int64_t, double) {
-    const double score_error = 2 * 0x1p-9 * want.max_score;
-    return (std::expm1(2 * score_error) + 3 * 0x1p-9) * want.max_value;
-  });
+  ExpectWithin(
+      Precision::kBf16, 0.25,
+      [](const Oracle& want, const AttentionShape&, const Heads&, const float*, int64_t, double) {
+        const double score_error = 2 * 0x1p-9 * want.max_score;
+        return (std::expm1(2 * score_error) + 3 * 0x1p-9) * want.max_value;
+      });
 }
 
 // int8: q and k are off by 1/254 of the largest of their row; a probability by half a level of
 // 1/127 of its block's largest (and 1e-4 of itself), so all of them together by `seen` half levels
 // against a sum of want.sum; values by 1/254 of theirs.
 TEST_P(AttentionTest, Int8StaysWithinItsRounding) {
-  ExpectWithin(Precision::kInt8, [](const Oracle& want, const AttentionShape& s, const Heads& heads,
-                                    const float* query, int64_t seen, double scale) {
-    double q_max = 0, k_max = 0;
-    for (int64_t i = 0; i < s.head_dim; ++i) {
-      q_max = std::max<double>(q_max, std::fabs(query[i]));
-      for (int64_t j = 0; j < s.length; ++j)
-        k_max = std::max<double>(k_max, std::fabs(heads.key[j * heads.ld + i]));
-    }
-    k_max *= 2;  // less its mean
-    const double step = 1.0 / 254;
-    const double score_error =
-        scale * static_cast<double>(s.head_dim) * q_max * k_max * (2 * step + step * step);
-    return want.max_value * (2 * std::expm1(2 * score_error) + 2e-4 + 2 * step +
-                             2 * static_cast<double>(seen) * step / want.sum);
-  });
+  ExpectWithin(Precision::kInt8, 0.25,
+               [](const Oracle& want, const AttentionShape& s, const Heads& heads,
+                  const float* query, int64_t seen, double scale) {
+                 double q_max = 0, k_max = 0;
+                 for (int64_t i = 0; i < s.head_dim; ++i) {
+                   q_max = std::max<double>(q_max, std::fabs(query[i]));
+                   for (int64_t j = 0; j < s.length; ++j)
+                     k_max = std::max<double>(k_max, std::fabs(heads.key[j * heads.ld + i]));
+                 }
+                 k_max *= 2;  // less its mean
+                 const double step = 1.0 / 254;
+                 const double score_error = scale * static_cast<double>(s.head_dim) * q_max *
+                                            k_max * (2 * step + step * step);
+                 return want.max_value * (2 * std::expm1(2 * score_error) + 2e-4 + 2 * step +
+                                          2 * static_cast<double>(seen) * step / want.sum);
+               });
 }
 
 TEST_P(AttentionTest, BitsDoNotDependOnTheBlockOfQueries) {
