@@ -82,9 +82,23 @@ ValueId Lowering::FuseEpilogue(int index, LinearOp& op, const PlanSize& rows) {
       if (repeats) op.residual_rows = other_rows;
       done_[add] = true;
       y = n.outputs[0];
+      // The sum takes the residual's place where nobody looks at that again.
+      if (!repeats && op.residual.place == Place::kNone && !IsOutput(y) && !IsOutput(other) &&
+          NobodyReads(other, index))
+        rows_[y] = op.residual;
     }
   }
   return y;
+}
+
+bool Lowering::NobodyReads(ValueId v, int index) const {
+  const auto is_lowered = [&](int c) { return c <= index || done_[c]; };
+  return std::ranges::all_of(consumers_[v], [&](int c) {
+    if (!is_lowered(c)) return false;
+    // A folded norm reads when its own readers do.
+    return !norm_of_.contains(node(c).outputs[0]) ||
+           std::ranges::all_of(consumers_[node(c).outputs[0]], is_lowered);
+  });
 }
 
 Status Lowering::LowerLinear(int index) {
@@ -125,7 +139,7 @@ Status Lowering::LowerLinear(int index) {
   }
   if (group.size() == 1) {
     const ValueId y = FuseEpilogue(index, op, rows);
-    op.out = NewRows(y);
+    op.out = rows_.contains(y) ? Use(y) : NewRows(y);
   } else {
     // One array for all; each value is a range of its columns.
     int64_t columns = 0;

@@ -101,6 +101,8 @@ class Lowering {
   // Takes Gelu and Add nodes after node `index` into the epilogue; returns the value that the
   // Linear now writes.
   ValueId FuseEpilogue(int index, LinearOp& op, const PlanSize& rows);
+  // Whether all readers of `v` come before what is made of node `index`.
+  bool NobodyReads(ValueId v, int index) const;
 
   const Graph& graph_;
   const CompileOptions& options_;

@@ -84,25 +84,32 @@ int64_t PlaceInArena(const std::vector<Allocation>& allocations, const SymbolVal
   return total;
 }
 
-// Column mode: an op waits when it reads an array that an op since the last barrier wrote. The
-// first op of a step starts after the barrier between steps.
+// Column mode: an op waits when it reads an array that an op since the last barrier wrote, or
+// writes one that such an op read. The first op of a step starts after the barrier between steps.
 void MarkBarriers(ChainStep& chain) {
   using Key = std::tuple<Place, int64_t>;
-  std::set<Key> dirty;
+  std::set<Key> written, read;
   for (MicroOp& op : chain.ops) {
-    bool reads_dirty = false;
-    std::vector<Key> written;
+    bool waits = false;
+    std::vector<Key> reads, writes;
     VisitRows(
         op,
         [&](Rows& r) {
-          if (r.place != Place::kNone && dirty.contains({r.place, r.offset})) reads_dirty = true;
+          if (r.place == Place::kNone) return;
+          waits |= written.contains({r.place, r.offset});
+          reads.push_back({r.place, r.offset});
         },
-        [&](Rows& r) { written.push_back({r.place, r.offset}); });
-    if (reads_dirty) {
+        [&](Rows& r) {
+          waits |= read.contains({r.place, r.offset});
+          writes.push_back({r.place, r.offset});
+        });
+    if (waits) {
       op.needs_barrier = true;
-      dirty.clear();
+      written.clear();
+      read.clear();
     }
-    dirty.insert(written.begin(), written.end());
+    written.insert(writes.begin(), writes.end());
+    read.insert(reads.begin(), reads.end());
   }
 }
 
