@@ -1,17 +1,16 @@
 #!/usr/bin/env python3
 """Whisper's encoder beside OpenVINO: bf16, and int8 as NNCF quantises it. One 30 s window, milliseconds, alternating.
 
-usage: compare_encoder.py [--rounds N] [--threads N] [--model FOLDER] [--bench PROGRAM]
+usage: compare_encoder.py [--rounds N] [--threads N] [--model FOLDER] [--tessera PROGRAM]
 
-Needs the environment and the weights that `compare_speech.py --setup` makes (.deps/venv-bench-export, .deps/bench) and
-`models_whisper_bench` (preset bench). OpenVINO's encoder is quantised with one real log-mel (tests/golden/whisper_mel), model type
-TRANSFORMER, and compiled with bf16 for what is not int8. Both sides take the best of several runs in each round.
+Needs the environment and the weights that `compare_speech.py --setup` makes (.deps/venv-bench-export, .deps/bench) and a release
+build, whose `tessera bench` measures our side. OpenVINO's encoder is quantised with one real log-mel (tests/golden/whisper_mel), model
+type TRANSFORMER, and compiled with bf16 for what is not int8. Both sides take the best of several runs in each round.
 """
 import argparse
 import json
 import os
 import pathlib
-import re
 import statistics
 import subprocess
 import sys
@@ -62,10 +61,14 @@ def peer(threads):
         print(json.dumps(times), flush=True)
 
 
-def ours(program, model):
-    text = subprocess.run([program, model, "bf16", "int8"], capture_output=True, text=True, check=True).stdout
-    found = re.findall(r"^(\w+), \d+ threads\n  encoder ([0-9.]+) ms", text, re.MULTILINE)
-    return {f"tessera-{precision}": float(ms) for precision, ms in found}
+def ours(program, model, threads):
+    times = {}
+    for precision in ("bf16", "int8"):
+        command = [program, "bench", model, "--precision", precision, "--threads", str(threads), "--json", "--quiet"]
+        report = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+        stages = {stage["id"]: stage for stage in report["models"][0]["stages"]}
+        times[f"tessera-{precision}"] = stages["encoder"]["seconds"]["best"] * 1e3
+    return times
 
 
 def main():
@@ -74,7 +77,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=min(2, os.cpu_count() or 1))
     parser.add_argument("--model", default=str(cache / "tessera/models/whisper-base"))
-    parser.add_argument("--bench", default=str(ROOT / "build/bench/models_whisper_bench"))
+    parser.add_argument("--tessera", default=str(ROOT / "build/release/tessera"))
     parser.add_argument("--peer", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.peer:
@@ -88,7 +91,7 @@ def main():
     for number in range(args.rounds):
         child.stdin.write("\n")
         child.stdin.flush()
-        rounds.append({**next(lines), **ours(args.bench, args.model)})
+        rounds.append({**next(lines), **ours(args.tessera, args.model, args.threads)})
         print(f"round {number + 1}: " + "  ".join(f"{n} {ms:.1f}" for n, ms in rounds[-1].items()), file=sys.stderr)
     child.stdin.close()
     child.wait()

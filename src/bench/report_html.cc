@@ -25,7 +25,7 @@ th { color: var(--dim); font-weight: 500; } th:first-child, td:first-child { tex
 )";
 
 std::string Element(const std::string& tag, const std::string& text) {
-  return "<" + tag + ">" + EscapeXml(text) + "</" + tag + ">";
+  return "<" + tag + ">" + XmlText(text) + "</" + tag + ">";
 }
 
 std::string TableHtml(const Table& table) {
@@ -44,7 +44,7 @@ std::string Cards(const Report& report) {
   const Table table = LimitsTable(report);
   std::string html = "<div class=\"cards\">";
   for (size_t c = 1; c < table.header.size(); ++c)
-    html += "<div class=\"card\"><b>" + EscapeXml(table.rows[0][c]) + "</b>" +
+    html += "<div class=\"card\"><b>" + XmlText(table.rows[0][c]) + "</b>" +
             Element("span", table.header[c]) + "</div>";
   return html + "</div>\n";
 }

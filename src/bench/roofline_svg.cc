@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <tuple>
 
+#include "base/xml.h"
 #include "bench/label_layout.h"
 #include "bench/tables.h"
 #include "text/utf8.h"
@@ -48,7 +49,7 @@ std::string Number(double x) {
 
 std::string Text(double x, double y, const std::string& attributes, const std::string& text) {
   return "<text x=\"" + Number(x) + "\" y=\"" + Number(y) + "\" " + attributes + ">" +
-         EscapeXml(text) + "</text>\n";
+         XmlText(text) + "</text>\n";
 }
 
 std::string Line(double x1, double y1, double x2, double y2, const std::string& css,
@@ -353,29 +354,7 @@ class Panel {
 
 }  // namespace
 
-std::string EscapeXml(const std::string& text) {
-  std::string out;
-  for (const char c : ReplaceInvalidUtf8(text)) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      default:
-        // Control characters are not allowed in XML.
-        out += static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\t' ? '?' : c;
-    }
-  }
-  return out;
-}
+std::string XmlText(const std::string& text) { return EscapeXml(ReplaceInvalidUtf8(text)); }
 
 std::string DrawRoofline(const Report& report) {
   std::vector<std::pair<const ModelReport*, const Stage*>> panels;
@@ -386,7 +365,7 @@ std::string DrawRoofline(const Report& report) {
   const double height = kHeader + static_cast<double>(rows) * kPanelHeight + kMargin;
   std::string svg = "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"rl\" viewBox=\"0 0 " +
                     Number(width) + " " + Number(height) + "\" role=\"img\">\n<title>Roofline of " +
-                    EscapeXml(report.machine.cpu) + "</title>\n" + kStyle +
+                    XmlText(report.machine.cpu) + "</title>\n" + kStyle +
                     "<rect class=\"bg\" width=\"" + Number(width) + "\" height=\"" +
                     Number(height) + "\"/>\n";
   svg += Text(kMargin + kLeft, 38, "class=\"h1\"", "Roofline: " + MachineLine(report.machine));

@@ -15,7 +15,7 @@ std::string DrawRoofline(const Report& report);
 
 // `text` for the content or an attribute of an XML or HTML element. Control characters and bytes
 // that are no UTF-8 become '?'.
-std::string EscapeXml(const std::string& text);
+std::string XmlText(const std::string& text);
 
 }  // namespace tessera::bench
 

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdio>
 
+#include "base/xml.h"
 #include "graph/dump.h"
 #include "graph/svg_layout.h"
 
@@ -71,32 +72,9 @@ std::string Shortened(const std::string& text) {
   return text.substr(0, end) + "…";
 }
 
-std::string Escaped(const std::string& text) {
-  std::string out;
-  for (char c : text) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      default:
-        out += static_cast<unsigned char>(c) < 0x20 ? '?' : c;
-    }
-  }
-  return out;
-}
-
 std::string Text(double x, double y, const std::string& style, const std::string& text) {
   return "<text x=\"" + Number(x) + "\" y=\"" + Number(y) + "\" " + style + ">" +
-         Escaped(Shortened(text)) + "</text>\n";
+         EscapeXml(Shortened(text)) + "</text>\n";
 }
 
 std::string TypeText(const Value& value) {
@@ -257,7 +235,7 @@ class Drawing {
     const std::string left = "text-anchor=\"start\" fill=\"#0f172a\" font-size=";
     svg += Text(kMargin, 28, left + "\"18\" font-weight=\"bold\"", graph_.name());
     svg += "<text x=\"" + Number(kMargin) + "\" y=\"46\" " + left + "\"12\">" +
-           Escaped(summary + sizes) + "</text>\n";
+           EscapeXml(summary + sizes) + "</text>\n";
     for (const LayoutEdge& edge : layout.edges) svg += DrawEdge(layout, edge);
     for (size_t i = 0; i < cards_.size(); ++i) svg += DrawCard(cards_[i], layout.boxes[i]);
     return svg + "</svg>\n";
