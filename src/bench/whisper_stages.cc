@@ -129,6 +129,7 @@ class WhisperStages {
     const std::vector<int32_t> window_length(n, static_cast<int32_t>(config_.num_audio_positions));
     std::vector<int32_t> history;
     for (int32_t r = 0; r < rows; ++r) history.insert(history.end(), kPosition + 1, r);
+    Tensor hidden(DType::kF32, {rows, config_.text_width});
     Tensor logits(DType::kF32, {rows, config_.vocab_size});
     const NamedView in[] = {{"tokens", IdsView(token)},
                             {"position", IdsView(position)},
@@ -138,7 +139,8 @@ class WhisperStages {
                             {"window", IdsView(iota)},
                             {"window_length", IdsView(window_length)},
                             {"outputs", IdsView(iota)}};
-    const NamedMutableView out[] = {{"logits", logits.MutableViewOf()}};
+    const NamedMutableView out[] = {{"hidden", hidden.MutableViewOf()},
+                                    {"logits", logits.MutableViewOf()}};
     return Measure(
         *decoder_.program, states_.get(), {in, out},
         {.id = "decoder_" + std::to_string(rows),

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "kernels/dispatch.h"
+#include "kernels/widen.h"
 
 namespace tessera::kernels {
 namespace {
@@ -15,42 +16,12 @@ namespace {
 constexpr int64_t kMaxDimension = int64_t{1} << 24;
 constexpr int64_t kMaxElements = int64_t{1} << 36;
 
-// As LoadFloat does it, but without branches, so that compilers make vectors of it: packing reads
-// every weight of a model.
-inline float WidenHalf(uint32_t half) {
-  const uint32_t magnitude = (half & 0x7FFF) << 13;  // denormal halves become denormal floats
-  const uint32_t finite = std::bit_cast<uint32_t>(std::bit_cast<float>(magnitude) * 0x1p112f);
-  const uint32_t bits = magnitude >= 0x0F800000 ? magnitude | 0x7F800000 : finite;
-  return std::bit_cast<float>(bits | (half & 0x8000) << 16);
-}
-
 // Of non-negative floats the bits compare as the values do. A NaN is larger than all.
 float MaxMagnitude(const float* row, int64_t count) {
   uint32_t max = 0;
   for (int64_t i = 0; i < count; ++i)
     max = std::max(max, std::bit_cast<uint32_t>(row[i]) & 0x7FFFFFFF);
   return std::bit_cast<float>(max);
-}
-
-// `count` values from element `first` of a float array of any type and alignment.
-void ReadFloats(const View& view, int64_t first, int64_t count, float* out) {
-  switch (view.dtype) {
-    case DType::kF32:
-      std::memcpy(out, static_cast<const char*>(view.data) + first * 4, count * sizeof(float));
-      break;
-    case DType::kF16: {
-      const char* halves = static_cast<const char*>(view.data) + first * 2;
-      for (int64_t i = 0; i < count; ++i) {
-        uint16_t half;
-        std::memcpy(&half, halves + i * 2, sizeof(half));
-        out[i] = WidenHalf(half);
-      }
-      break;
-    }
-    default:
-      for (int64_t i = 0; i < count; ++i) out[i] = LoadFloat(view.data, DType::kBF16, first + i);
-      break;
-  }
 }
 
 bool IsFloat(DType type) {
@@ -87,11 +58,11 @@ Status CheckSource(const LinearSource& source) {
 void ReadRow(const View& weight, int64_t row, int64_t k, std::vector<float>& kernel_last,
              float* out) {
   if (weight.shape.size() == 2) {
-    ReadFloats(weight, row * k, k, out);
+    WidenFloats(weight.data, weight.dtype, row * k, k, out);
     return;
   }
   kernel_last.resize(static_cast<size_t>(k));
-  ReadFloats(weight, row * k, k, kernel_last.data());
+  WidenFloats(weight.data, weight.dtype, row * k, k, kernel_last.data());
   const int64_t channels = weight.shape[1], kernel = weight.shape[2];
   for (int64_t i = 0; i < channels; ++i) {
     for (int64_t j = 0; j < kernel; ++j) out[j * channels + i] = kernel_last[i * kernel + j];
@@ -244,7 +215,8 @@ Result<PackedLinear> PackLinear(std::span<const LinearSource> sources, Precision
   int64_t column = 0;
   for (const LinearSource& source : sources) {
     const int64_t rows = source.weight.shape[0];
-    if (source.bias.data != nullptr) ReadFloats(source.bias, 0, rows, bias + column);
+    if (source.bias.data != nullptr)
+      WidenFloats(source.bias.data, source.bias.dtype, 0, rows, bias + column);
     for (int64_t i = 0; i < rows; ++i) {
       ReadRow(source.weight, i, k, kernel_last, row.data());
       writer.Write(column + i, row.data());

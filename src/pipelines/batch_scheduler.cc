@@ -198,7 +198,7 @@ Status BatchScheduler::Step(std::stop_token stop) {
     if (count > 0) {
       const View own{
           logits.Span<float>().data() + row * vocab_size, DType::kF32, {count, vocab_size}};
-      TESSERA_ASSIGN_OR_RETURN(ended, Consume(job, own));
+      TESSERA_ASSIGN_OR_RETURN(ended, Consume(job, own, row));
       row += count;
     }
     if (ended) {
@@ -210,7 +210,7 @@ Status BatchScheduler::Step(std::stop_token stop) {
   return OkStatus();
 }
 
-Result<bool> BatchScheduler::Consume(Job& job, const View& logits) {
+Result<bool> BatchScheduler::Consume(Job& job, const View& logits, int64_t first_output) {
   if (job.detecting) {
     LanguageDetection detection = LanguageFromLogits(tokenizer_, logits.Span<float>());
     Release(job);
@@ -222,7 +222,7 @@ Result<bool> BatchScheduler::Consume(Job& job, const View& logits) {
     client_.OnLanguage(job.window.id, std::move(detection));
     return false;
   }
-  TESSERA_RETURN_IF_ERROR(job.task->Consume(logits));
+  TESSERA_RETURN_IF_ERROR(job.task->Consume(logits, session_, first_output));
   if (!job.task->done()) return false;
   DecodingResult result = job.task->result();
   Release(job);

@@ -102,7 +102,7 @@ class BatchScheduler {
   Status TryStart(Job& job);
   Status Step(std::stop_token stop);
   // The logits of the job's inputs. True when the job has ended.
-  Result<bool> Consume(Job& job, const View& logits);
+  Result<bool> Consume(Job& job, const View& logits, int64_t first_output);
   void Release(Job& job);
 
   WhisperSession& session_;

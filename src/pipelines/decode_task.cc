@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "base/check.h"
 #include "pipelines/log_softmax.h"
+#include "pipelines/rescoring.h"
 #include "text/compression_ratio.h"
 #include "text/utf8.h"
 
@@ -69,12 +71,18 @@ std::vector<TokenInput> DecodeTask::PromptInputs(WhisperSession& session) const 
   std::vector<TokenInput> inputs;
   const auto last = static_cast<int>(initial_tokens_.size()) - 1;
   for (int i = 0; i <= last; ++i) {
+    // All logits at start-of-transcript count for the probability of silence.
     inputs.push_back({.token = initial_tokens_[i],
                       .position = i,
                       .row = rows_[0],
-                      .want_logits = i == sot_index_ || i == last});
+                      .want_logits = i == sot_index_ || i == last,
+                      .first_logit = i == sot_index_ ? 0 : FirstAllowed({})});
   }
   return inputs;
+}
+
+int DecodeTask::FirstAllowed(std::span<const int> sampled) const {
+  return filters_.timestamps ? filters_.timestamps->FirstAllowed(sampled) : 0;
 }
 
 std::vector<TokenInput> DecodeTask::NextInputs(WhisperSession& session) {
@@ -96,12 +104,14 @@ std::vector<TokenInput> DecodeTask::NextInputs(WhisperSession& session) {
     inputs.push_back({.token = search_->tokens(row).back(),
                       .position = position,
                       .row = rows_[row],
-                      .want_logits = true});
+                      .want_logits = true,
+                      .first_logit = FirstAllowed(search_->tokens(row))});
   }
   return inputs;
 }
 
-Status DecodeTask::Consume(const View& logits) {
+Status DecodeTask::Consume(const View& logits, const WhisperSession& session,
+                           int64_t first_output) {
   TESSERA_CHECK(!done_);
   const auto vocab_size = static_cast<size_t>(config_.vocab_size);
   const std::vector<int> live = search_->LiveRows();
@@ -117,14 +127,25 @@ Status DecodeTask::Consume(const View& logits) {
   if (num_steps_ == 0) {
     // Of the raw logits at start-of-transcript, before any filter.
     no_speech_prob_ = Probability(values.first(vocab_size), tokenizer_.no_speech());
-    if (sot_row_first) values = values.subspan(vocab_size);
+    if (sot_row_first) {
+      values = values.subspan(vocab_size);
+      ++first_output;
+    }
   }
 
-  filtered_.assign(values.begin(), values.end());
+  filtered_.resize(values.size());
   std::vector<std::span<const float>> rows;
   for (size_t i = 0; i < live.size(); ++i) {
+    const std::span<const int> sampled = search_->tokens(live[i]);
+    const std::span<const float> raw = values.subspan(i * vocab_size, vocab_size);
     const std::span<float> row(filtered_.data() + i * vocab_size, vocab_size);
-    for (const auto& filter : filters_) filter->Apply(row, search_->tokens(live[i]));
+    const int first = FirstAllowed(sampled);
+    std::fill_n(row.begin(), first, -std::numeric_limits<float>::infinity());
+    std::copy(raw.begin() + first, raw.end(), row.begin() + first);
+    for (const auto& filter : filters_.tokens) filter->Apply(row, sampled);
+    RescoreLeaders(session, first_output + static_cast<int64_t>(i),
+                   filters_.timestamps ? tokenizer_.timestamp_begin() : vocab_size, row);
+    if (filters_.timestamps) filters_.timestamps->Apply(row, sampled);
     rows.push_back(row);
   }
   TokenSearch::Advanced advanced = search_->Advance(rows);

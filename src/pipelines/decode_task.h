@@ -4,7 +4,7 @@
 //   while (!task->done()) {
 //     inputs = task->NextInputs(session);            // also moves the task's rows
 //     logits = session.Decode(inputs, stop);         // or together with the inputs of other tasks
-//     task->Consume(logits);                         // the rows of this task's inputs, in their
+//     task->Consume(logits, session, 0);             // the rows of this task's inputs, in their
 //     order
 //   }
 //
@@ -53,8 +53,9 @@ class DecodeTask {
   bool done() const { return done_; }
   // Tokens to feed. Only when !done(); alternates with Consume.
   std::vector<TokenInput> NextInputs(WhisperSession& session);
-  // f32 [want_logits of the last inputs, vocab_size]. internal when the shape is another.
-  Status Consume(const View& logits);
+  // f32 [want_logits of the last inputs, vocab_size], which `session` gave as rows first_output and
+  // following. internal when the shape is another.
+  Status Consume(const View& logits, const WhisperSession& session, int64_t first_output);
   // Only when done().
   DecodingResult result() const;
 
@@ -63,6 +64,8 @@ class DecodeTask {
              DecodingOptions options, int window, std::vector<int> rows,
              std::vector<int> initial_tokens);
   std::vector<TokenInput> PromptInputs(WhisperSession& session) const;
+  // The lowest id that a row may sample next.
+  int FirstAllowed(std::span<const int> sampled) const;
 
   const WhisperTokenizer& tokenizer_;
   const WhisperConfig config_;

@@ -105,7 +105,7 @@ LogitFilters MakeLogitFilters(const WhisperTokenizer& tokenizer, const WhisperCo
   if (options.suppress_blank) {
     std::vector<int> blank = tokenizer.Encode(" ");
     blank.push_back(tokenizer.eot());
-    filters.push_back(std::make_unique<SuppressBlank>(std::move(blank)));
+    filters.tokens.push_back(std::make_unique<SuppressBlank>(std::move(blank)));
   }
   if (!options.suppress_tokens.empty()) {
     std::set<int> tokens(options.suppress_tokens.begin(), options.suppress_tokens.end());
@@ -115,7 +115,7 @@ LogitFilters MakeLogitFilters(const WhisperTokenizer& tokenizer, const WhisperCo
     }
     tokens.insert({tokenizer.transcribe(), tokenizer.translate(), tokenizer.sot(),
                    tokenizer.sot_prev(), tokenizer.sot_lm(), tokenizer.no_speech()});
-    filters.push_back(
+    filters.tokens.push_back(
         std::make_unique<SuppressTokens>(std::vector<int>(tokens.begin(), tokens.end())));
   }
   if (!options.without_timestamps) {
@@ -126,13 +126,12 @@ LogitFilters MakeLogitFilters(const WhisperTokenizer& tokenizer, const WhisperCo
           static_cast<int>(std::nearbyint(*options.max_initial_timestamp / precision));
     }
     if (!options.speech.empty()) {
-      filters.push_back(
+      filters.tokens.push_back(
           std::make_unique<HearOut>(tokenizer.eot(), tokenizer.timestamp_begin(), options.speech));
     }
-    filters.push_back(std::make_unique<TimestampRules>(
-        TimestampRules::Ids{tokenizer.eot(), tokenizer.no_timestamps(),
-                            tokenizer.timestamp_begin()},
-        max_initial_index));
+    filters.timestamps.emplace(TimestampRules::Ids{tokenizer.eot(), tokenizer.no_timestamps(),
+                                                   tokenizer.timestamp_begin()},
+                               max_initial_index);
   }
   return filters;
 }

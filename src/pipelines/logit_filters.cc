@@ -47,6 +47,13 @@ void HearOut::Apply(std::span<float> logits, std::span<const int> sampled) const
   if (left >= (closed ? kMinBehind : kMinOpen)) Forbid(logits, std::span(&eot_, 1));
 }
 
+int TimestampRules::FirstAllowed(std::span<const int> sampled) const {
+  if (sampled.empty()) return ids_.timestamp_begin;
+  const bool closed = sampled.size() >= 2 && sampled.back() >= ids_.timestamp_begin &&
+                      sampled[sampled.size() - 2] < ids_.timestamp_begin;
+  return closed ? ids_.eot : 0;
+}
+
 void TimestampRules::Apply(std::span<float> logits, std::span<const int> sampled) const {
   const auto vocab_size = static_cast<int64_t>(logits.size());
   const auto is_timestamp = [this](int token) { return token >= ids_.timestamp_begin; };

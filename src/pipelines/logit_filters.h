@@ -20,6 +20,11 @@ class LogitFilter {
  public:
   virtual ~LogitFilter() = default;
   virtual void Apply(std::span<float> logits, std::span<const int> sampled) const = 0;
+  // Apply forbids all ids below, whatever the logits are: nobody needs to compute them.
+  virtual int FirstAllowed(std::span<const int> sampled) const {
+    static_cast<void>(sampled);
+    return 0;
+  }
 };
 
 // Forbids `blank_tokens` (the tokens of " " and end-of-text) at the first step.
@@ -77,13 +82,19 @@ class TimestampRules : public LogitFilter {
   TimestampRules(Ids ids, std::optional<int> max_initial_index)
       : ids_(ids), max_initial_index_(max_initial_index) {}
   void Apply(std::span<float> logits, std::span<const int> sampled) const override;
+  int FirstAllowed(std::span<const int> sampled) const override;
 
  private:
   Ids ids_;
   std::optional<int> max_initial_index_;
 };
 
-using LogitFilters = std::vector<std::unique_ptr<const LogitFilter>>;
+struct LogitFilters {
+  // Those that look at single tokens, in their order.
+  std::vector<std::unique_ptr<const LogitFilter>> tokens;
+  // The last one, which compares the logits that are left.
+  std::optional<TimestampRules> timestamps;
+};
 
 }  // namespace tessera
 

@@ -56,7 +56,7 @@ Result<DecodingResult> SessionWindowDecoder::Decode(const DecodingOptions& optio
     if (stop.stop_requested()) return Cancelled("a stop was requested");
     const std::vector<TokenInput> inputs = task->NextInputs(session_);
     TESSERA_ASSIGN_OR_RETURN(const View logits, session_.Decode(inputs, stop));
-    TESSERA_RETURN_IF_ERROR(task->Consume(logits));
+    TESSERA_RETURN_IF_ERROR(task->Consume(logits, session_, 0));
   }
   return task->result();
 }

@@ -69,11 +69,20 @@ struct NamedMutableView {
   MutableView view;
 };
 
+// Rows of an output [rows, columns] of which the caller will not read the columns before
+// `first_column`, where partial[row] is not 0. A provider may leave them as they are.
+struct PartialRows {
+  std::string_view output;
+  int64_t first_column = 0;
+  std::span<const uint8_t> partial;
+};
+
 // Inputs and outputs by graph name: all of them, each with its dtype and shape. Symbols are bound
 // from the inputs' shapes, must agree with each other and stay within max_dims.
 struct RunBindings {
   std::span<const NamedView> inputs;
   std::span<const NamedMutableView> outputs;
+  PartialRows partial_rows = {};  // output empty: every element is wanted
 };
 
 class Program {

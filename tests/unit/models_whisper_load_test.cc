@@ -81,7 +81,9 @@ Outputs RunStages(const WhisperFiles& files, const View& mel, const View& tokens
                             {"window", window_id.ViewOf()},
                             {"window_length", window_length.ViewOf()},
                             {"outputs", at.ViewOf()}};
-  const NamedMutableView d_out[] = {{"logits", o.logits.MutableViewOf()}};
+  Tensor hidden(DType::kF32, {n, c.text_width});
+  const NamedMutableView d_out[] = {{"hidden", hidden.MutableViewOf()},
+                                    {"logits", o.logits.MutableViewOf()}};
   run(*decoder, d_in, d_out);
   return o;
 }

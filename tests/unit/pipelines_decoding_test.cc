@@ -9,6 +9,7 @@
 #include "pipelines/decode_task.h"
 #include "pipelines/log_softmax.h"
 #include "pipelines/logit_filters.h"
+#include "pipelines/rescoring.h"
 #include "pipelines/token_search.h"
 #include "pipelines/top_k.h"
 #include "tests/unit/pipelines_fakes.h"
@@ -253,6 +254,55 @@ TEST(DecodeTaskTest, RefusesAPrefixThatDoesNotFit) {
   options.prefix.clear();
   options.language = "yue";  // a model of 100 languages has it
   EXPECT_FALSE(MakeInitialTokens(*tokenizer, FakeConfig(true), options).ok());
+}
+
+// Errors change which logit is the largest, but not what is said.
+TEST(WindowDecoderTest, ScoresTheLeadersAgain) {
+  const WhisperTokenizer* tokenizer = InstalledTokenizer(true);
+  if (tokenizer == nullptr) GTEST_SKIP() << "whisper-base is not installed";
+  const auto tokens = [&](float noise, bool rescores, std::optional<int> beam_size) {
+    FakeSession session({.eot_slope = 0.1}, FakeConfig(true), 5);
+    session.noise = noise;
+    session.rescores = rescores;
+    SessionWindowDecoder decoder(session, *tokenizer);
+    Result<DecodingResult> result = decoder.Decode(
+        {.language = "en", .sample_len = 20, .beam_size = beam_size, .without_timestamps = true},
+        {});
+    EXPECT_TRUE(result.ok()) << result.status().ToString();
+    return result->tokens;
+  };
+  const std::vector<int> exact = tokens(0, false, {});
+  EXPECT_GE(exact.size(), 10u);
+  EXPECT_NE(tokens(0.02f, false, {}), exact);
+  EXPECT_EQ(tokens(0.02f, true, {}), exact);
+}
+
+TEST(LeadersTest, AreThoseWithinTheMargin) {
+  std::vector<float> logits(3000, -5.0f);
+  EXPECT_EQ(Leaders(logits).size(), kMaxLeaders);  // equals: the first of them
+  logits[2500] = 3;
+  logits[7] = 3 - kLeaderMargin;
+  logits[8] = 2.9f - kLeaderMargin;
+  EXPECT_THAT(Leaders(logits), testing::ElementsAre(7, 2500));
+  logits.assign(20, -std::numeric_limits<float>::infinity());
+  EXPECT_TRUE(Leaders(logits).empty());
+  EXPECT_TRUE(Leaders({}).empty());
+}
+
+TEST(LogitFiltersTest, SayWhichIdsNobodyNeeds) {
+  for (const Json& golden : PipelineGolden("decoding")["filters"]) {
+    const auto history = golden["history"].get<std::vector<int>>();
+    const int first = TimestampRules({50257, 50363, 50364}, 50).FirstAllowed(history);
+    const int allowed =
+        golden["allowed_ranges"].empty() ? first : golden["allowed_ranges"][0][0].get<int>();
+    EXPECT_LE(first, allowed) << golden["history"];
+  }
+  const TimestampRules rules({6, 7, 8}, std::nullopt);
+  EXPECT_EQ(rules.FirstAllowed({}), 8);
+  EXPECT_EQ(rules.FirstAllowed(std::vector<int>{8}), 0);
+  EXPECT_EQ(rules.FirstAllowed(std::vector<int>{8, 1}), 0);
+  EXPECT_EQ(rules.FirstAllowed(std::vector<int>{8, 1, 9}), 6);
+  EXPECT_EQ(rules.FirstAllowed(std::vector<int>{8, 1, 9, 9}), 0);
 }
 
 TEST(WindowDecoderTest, RefusesMoreRowsThanTheSessionHasAndStops) {

@@ -121,19 +121,34 @@ class FakeSession : public WhisperSession {
       return Cancelled("stop");
     }
     logits_.clear();
+    exact_.clear();
     int64_t count = 0;
     for (const TokenInput& input : tokens) {
       std::vector<int>& row = rows_.at(static_cast<size_t>(input.row));
       if (input.position != static_cast<int>(row.size())) return Internal("gap in a history");
       row.push_back(input.token);
       if (!input.want_logits) continue;
-      const std::vector<float> logits = model_.Logits(row);
+      std::vector<float> logits = model_.Logits(row);
+      exact_.push_back(logits);
+      for (size_t i = 0; i < logits.size() && noise > 0; ++i)
+        logits[i] += noise * (static_cast<float>(MixBits(i + row.size()) >> 40) * 0x1p-23f - 1);
+      // What the caller says it will not look at would win.
+      std::fill_n(logits.begin(), input.first_logit, 1e30f);
       logits_.insert(logits_.end(), logits.begin(), logits.end());
       ++count;
     }
     return View{logits_.data(), DType::kF32, {count, config_.vocab_size}};
   }
 
+  bool Rescore(int64_t output, std::span<const int> ids, std::span<float> logits) const override {
+    if (!rescores) return false;
+    for (size_t i = 0; i < ids.size(); ++i)
+      logits[i] = exact_.at(static_cast<size_t>(output)).at(static_cast<size_t>(ids[i]));
+    return true;
+  }
+
+  float noise = 0;  // largest error of Decode's logits
+  bool rescores = false;
   int num_encodes = 0;
   int64_t encoded_frames = 0;
   int64_t encoded_positions = 0;
@@ -146,6 +161,7 @@ class FakeSession : public WhisperSession {
   WhisperConfig config_;
   std::vector<std::vector<int>> rows_;
   std::vector<float> logits_;
+  std::vector<std::vector<float>> exact_;
 };
 
 // A recording of silence.

@@ -179,6 +179,110 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Combine(testing::Values(Precision::kF32, Precision::kBf16, Precision::kInt8),
                      testing::Values(1, 2), testing::Values(5, 47, 150), testing::Bool()));
 
+class CpuResidualTest : public testing::TestWithParam<std::tuple<Precision, int64_t>> {};
+
+// Sums that may take their residual's place, and two that may not: a norm of the residual is read
+// after the first sum, and a residual is an output.
+TEST_P(CpuResidualTest, NothingIsOverwrittenBeforeItIsRead) {
+  const auto [precision, rows] = GetParam();
+  Random r(19);
+  GraphBuilder b("test.residual");
+  const auto linear = [&](const std::string& name, ValueId x) {
+    return b.Linear(name, x, b.Constant(name + ".w", r.Weight(kWidth, kWidth)));
+  };
+  const ValueId gamma = b.Constant("g", r.Floats({kWidth}, 0.5f));
+  const ValueId beta = b.Constant("be", r.Floats({kWidth}, 0.1f));
+  const ValueId in = b.Input("x", DType::kF32, {Dim("tokens"), kWidth});
+  const ValueId x = linear("first", in);
+  const ValueId h = b.LayerNorm("norm", x, gamma, beta);
+  // Two branches of one norm, as in models with parallel attention and MLP.
+  const ValueId one = b.Add("one", x, b.Gelu("gelu", linear("left", in)));
+  const ValueId two = b.Add("two", linear("right", h), one);
+  const ValueId three = b.Add("three", linear("next", b.LayerNorm("norm2", two, gamma, beta)), two);
+  const ValueId four = b.Add("four", linear("last", three), three);
+  b.Output("three", three);
+  b.Output("four", four);
+  Result<Graph> graph = b.Build();
+  ASSERT_TRUE(graph.ok()) << graph.status().ToString();
+  const Tensor input = r.Floats({rows, kWidth});
+  auto want = Interpret(*graph, {{"x", input.ViewOf()}}, nullptr);
+  ASSERT_TRUE(want.ok()) << want.status().ToString();
+  Tensor first;
+  for (const int threads : {1, 2, 3}) {
+    CpuProvider provider(threads);
+    auto program = provider.Compile(*graph, Options(precision));
+    ASSERT_TRUE(program.ok()) << program.status().ToString();
+    auto context = (*program)->NewContext();
+    Tensor three_out(DType::kF32, {rows, kWidth}), four_out(DType::kF32, {rows, kWidth});
+    const NamedView inputs[] = {{"x", input.ViewOf()}};
+    const NamedMutableView out[] = {{"three", three_out.MutableViewOf()},
+                                    {"four", four_out.MutableViewOf()}};
+    for (int repeat = 0; repeat < 20; ++repeat)
+      ASSERT_TRUE((*program)->Run(*context, nullptr, {inputs, out}, {}).ok());
+    EXPECT_LT(RelativeRms(three_out, want->at("three")), Bound(precision));
+    EXPECT_LT(RelativeRms(four_out, want->at("four")), Bound(precision));
+    if (threads == 1)
+      first = std::move(four_out);
+    else
+      EXPECT_EQ(0, std::memcmp(first.As<float>(), four_out.As<float>(), first.size() * 4));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Shapes, CpuResidualTest,
+                         testing::Combine(testing::Values(Precision::kF32, Precision::kBf16,
+                                                          Precision::kInt8),
+                                          testing::Values(5, 128)));
+
+class CpuPartialRowsTest : public testing::TestWithParam<Precision> {};
+
+// Of rows that are wanted from a column on, those columns and all other rows keep their bits, and
+// what nobody wants is left as it was.
+TEST_P(CpuPartialRowsTest, LeaveOnlyWhatIsNotWanted) {
+  constexpr int64_t kRows = 5, kColumns = 300, kFirst = 200;
+  Random r(17);
+  GraphBuilder b("test.partial");
+  const ValueId x = b.Input("x", DType::kF32, {Dim("tokens"), kWidth});
+  b.Output("y", b.Linear("y", x, b.Constant("w", r.Weight(kColumns, kWidth)),
+                         b.Constant("b", r.Floats({kColumns}))));
+  Result<Graph> graph = b.Build();
+  ASSERT_TRUE(graph.ok()) << graph.status().ToString();
+  const Tensor input = r.Floats({kRows, kWidth});
+  const NamedView in[] = {{"x", input.ViewOf()}};
+  for (const int threads : {1, 2, 3}) {
+    CpuProvider provider(threads);
+    auto program = provider.Compile(*graph, Options(GetParam()));
+    ASSERT_TRUE(program.ok()) << program.status().ToString();
+    auto context = (*program)->NewContext();
+    const auto run = [&](const PartialRows& partial, Tensor& y) {
+      std::fill_n(y.As<float>(), y.size(), 7.0f);
+      const NamedMutableView out[] = {{"y", y.MutableViewOf()}};
+      return (*program)->Run(*context, nullptr, {in, out, partial}, {});
+    };
+    Tensor whole(DType::kF32, {kRows, kColumns}), some(DType::kF32, {kRows, kColumns});
+    ASSERT_TRUE(run({}, whole).ok());
+    const uint8_t flags[kRows] = {1, 0, 0, 1, 0};
+    ASSERT_TRUE(run({"y", kFirst, flags}, some).ok());
+    int64_t left = 0;
+    for (int64_t row = 0; row < kRows; ++row) {
+      for (int64_t column = 0; column < kColumns; ++column) {
+        const int64_t at = row * kColumns + column;
+        if (flags[row] != 0 && column < kFirst && some.As<float>()[at] == 7.0f) {
+          ++left;
+          continue;
+        }
+        ASSERT_EQ(some.As<float>()[at], whole.As<float>()[at]) << row << ", " << column;
+      }
+    }
+    EXPECT_EQ(left, 2 * 192);  // whole panels of 64 columns
+    EXPECT_EQ(run({"z", kFirst, flags}, some).code(), StatusCode::kInvalidArgument);
+    EXPECT_EQ(run({"y", kFirst, std::span(flags).first(2)}, some).code(),
+              StatusCode::kInvalidArgument);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Precisions, CpuPartialRowsTest,
+                         testing::Values(Precision::kF32, Precision::kBf16, Precision::kInt8));
+
 class CpuDecoderTest : public testing::TestWithParam<Precision> {};
 
 // A prompt of one row, a branch into three that share it, and steps; then the same rows in other

@@ -59,6 +59,7 @@ Result<std::shared_ptr<const WhisperModel>> WhisperModel::Load(
   TESSERA_ASSIGN_OR_RETURN(model->cross_kv_, compile(model->cross_kv_graph_));
   TESSERA_ASSIGN_OR_RETURN(model->decoder_, compile(model->decoder_graph_));
   if (stage_options.cache != nullptr) CommitPackedWeights(*stage_options.cache);
+  model->token_embedding_ = files.weights.token_embedding;
   model->release_pages_ = files.weights.release_pages;
   return std::shared_ptr<const WhisperModel>(std::move(model));
 }

@@ -61,6 +61,7 @@ class WhisperModel : public std::enable_shared_from_this<WhisperModel> {
   std::shared_ptr<const ExecutionProvider> provider_;
   Graph encoder_graph_, cross_kv_graph_, decoder_graph_;
   std::unique_ptr<Program> encoder_, cross_kv_, decoder_;
+  View token_embedding_;                 // as the file has it
   std::function<void()> release_pages_;  // of the model's file; embedding rows bring them back
 };
 

@@ -4,6 +4,8 @@
 #include <cstring>
 #include <numeric>
 
+#include "kernels/gather.h"
+
 namespace tessera {
 
 ProgramSession::ProgramSession(std::shared_ptr<const WhisperModel> model,
@@ -125,6 +127,8 @@ Result<View> ProgramSession::Decode(std::span<const TokenInput> tokens, std::sto
   for (const TokenInput& t : tokens) outputs += t.want_logits;
   if (logits_.shape().empty() || logits_.shape()[0] < outputs)
     logits_ = Tensor(DType::kF32, {std::max<int64_t>(outputs, 1), c.vocab_size});
+  if (hidden_.shape().empty() || hidden_.shape()[0] < outputs)
+    hidden_ = Tensor(DType::kF32, {std::max<int64_t>(outputs, 1), c.text_width});
   int64_t done = 0;
   for (size_t begin = 0; begin < tokens.size(); begin += kMaxTokens) {
     const auto some = tokens.subspan(begin, std::min<size_t>(kMaxTokens, tokens.size() - begin));
@@ -149,6 +153,8 @@ Status ProgramSession::DecodeSome(std::span<const TokenInput> tokens, int64_t fi
                            " tokens, found position " + std::to_string(longest - 1));
   std::vector<int32_t> token(n), position(n), slot(n), length(n), window(n), window_length(n);
   std::vector<int32_t> history(n * longest), outputs;
+  std::vector<uint8_t> partial;
+  auto first_logit = static_cast<int32_t>(c.vocab_size);  // of the rows that do not want all
   for (int64_t i = 0; i < n; ++i) {
     const TokenInput& t = tokens[i];
     if (t.row < 0 || t.row >= max_rows() || rows_[t.row].window < 0 ||
@@ -166,16 +172,24 @@ Status ProgramSession::DecodeSome(std::span<const TokenInput> tokens, int64_t fi
     window[i] = row.window;
     window_length[i] = window_length_[row.window];
     std::copy_n(row.slots.begin(), row.length, history.begin() + i * longest);
-    if (t.want_logits) outputs.push_back(static_cast<int32_t>(i));
+    if (!t.want_logits) continue;
+    outputs.push_back(static_cast<int32_t>(i));
+    partial.push_back(t.first_logit > 0);
+    if (t.first_logit > 0) first_logit = std::min(first_logit, t.first_logit);
   }
   // A prompt part whose logits nobody wants still has to fill the caches.
-  Tensor unused;
+  Tensor unused, unused_hidden;
+  MutableView hidden{
+      hidden_.As<float>() + first_output * c.text_width, DType::kF32, {num_outputs, c.text_width}};
   MutableView logits{
       logits_.As<float>() + first_output * c.vocab_size, DType::kF32, {num_outputs, c.vocab_size}};
   if (outputs.empty()) {
     outputs.push_back(static_cast<int32_t>(n - 1));
     unused = Tensor(DType::kF32, {1, c.vocab_size});
     logits = unused.MutableViewOf();
+    unused_hidden = Tensor(DType::kF32, {1, c.text_width});
+    hidden = unused_hidden.MutableViewOf();
+    partial.push_back(1);
   }
   auto ids = [](std::vector<int32_t>& v) {
     return View{v.data(), DType::kI32, {static_cast<int64_t>(v.size())}};
@@ -188,10 +202,31 @@ Status ProgramSession::DecodeSome(std::span<const TokenInput> tokens, int64_t fi
                           {"window", ids(window)},
                           {"window_length", ids(window_length)},
                           {"outputs", ids(outputs)}};
-  const NamedMutableView out[] = {{"logits", logits}};
+  const NamedMutableView out[] = {{"hidden", hidden}, {"logits", logits}};
   // The same bits from any number of threads.
   decoder_->UseThreads(num_encoding_.load() > 0 ? narrow_ : nullptr);
-  return model_->decoder_->Run(*decoder_, states_.get(), {in, out}, stop);
+  return model_->decoder_->Run(
+      *decoder_, states_.get(),
+      {.inputs = in, .outputs = out, .partial_rows = {"logits", first_logit, partial}}, stop);
+}
+
+bool ProgramSession::Rescore(int64_t output, std::span<const int> ids,
+                             std::span<float> logits) const {
+  if (model_->precision() != kernels::Precision::kInt8) return false;
+  const int64_t width = config().text_width;
+  TESSERA_CHECK(output >= 0 && output < hidden_.shape()[0] && ids.size() == logits.size());
+  const float* const hidden = hidden_.ViewOf().Span<float>().data() + output * width;
+  const View& table = model_->token_embedding_;
+  std::vector<float> row(width);
+  for (size_t i = 0; i < ids.size(); ++i) {
+    const int32_t id = ids[i];
+    kernels::GatherRows(table.data, table.dtype, table.shape[0], width, width, &id, 1, row.data(),
+                        width);
+    double sums[4] = {};
+    for (int64_t k = 0; k < width; ++k) sums[k % 4] += double{hidden[k]} * row[k];
+    logits[i] = static_cast<float>((sums[0] + sums[1]) + (sums[2] + sums[3]));
+  }
+  return true;
 }
 
 }  // namespace tessera

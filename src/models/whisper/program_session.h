@@ -32,6 +32,7 @@ class ProgramSession : public WhisperSession {
   void BeginRow(int row, int window) override;
   void ReorderRows(std::span<const int> targets, std::span<const int> sources) override;
   Result<View> Decode(std::span<const TokenInput> tokens, std::stop_token stop) override;
+  bool Rescore(int64_t output, std::span<const int> ids, std::span<float> logits) const override;
 
  private:
   struct Row {
@@ -58,6 +59,7 @@ class ProgramSession : public WhisperSession {
   std::shared_ptr<ThreadPool> narrow_;  // null with one encoder
   std::vector<int32_t> window_length_;  // encoded positions of each window; 0: none yet
   std::vector<Row> rows_;
+  Tensor hidden_;  // what the logits were made of, [outputs, width]
   Tensor logits_;
   std::vector<int32_t> iota_;
 };

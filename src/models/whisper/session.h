@@ -29,6 +29,8 @@ struct TokenInput {
   int32_t position = 0;      // index in the row's history, from 0
   int32_t row = 0;           // in [0, max_rows)
   bool want_logits = false;  // logits for the token that follows this one
+  // Logits of ids below may be left unset: the caller knows that it will not look at them.
+  int32_t first_logit = 0;
 };
 
 struct EncodeOptions {
@@ -65,6 +67,15 @@ class WhisperSession {
   // Returns f32 [number of want_logits, vocab_size] in the order of `tokens`, valid until the next
   // call.
   virtual Result<View> Decode(std::span<const TokenInput> tokens, std::stop_token stop) = 0;
+
+  // Logits may come out of a product with 8-bit weights, whose errors can change places between
+  // ids that are about equally probable. This computes those of `ids` again, with the weights as
+  // the model has them: logits[i] is for ids[i] in row `output` of the last Decode's result. False
+  // where that result is as exact already; `logits` is then not touched.
+  virtual bool Rescore(int64_t output, std::span<const int> ids, std::span<float> logits) const {
+    static_cast<void>(output), static_cast<void>(ids), static_cast<void>(logits);
+    return false;
+  }
 };
 
 }  // namespace tessera

@@ -113,6 +113,7 @@ Result<Graph> BuildWhisperDecoder(const WhisperConfig& c, const WhisperWeights& 
     x = Mlp(l, p, x, layer);
   }
   x = b.Gather("output_rows", l.Norm("norm", x, w.decoder_norm), outputs);
+  b.Output("hidden", x);
   b.Output("logits", b.Linear("logits", x, embedding));
   return b.Build();
 }

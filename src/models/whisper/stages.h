@@ -5,7 +5,7 @@
 //   cross_key.L, cross_value.L decoder    tokens[tokens] i32, position[tokens] i32, slot[tokens]
 //   i32, history[tokens, history] i32, length[tokens] i32,
 //              window[tokens] i32, window_length[tokens] i32, outputs[outputs] i32 ->
-//              logits[outputs, vocab]
+//              hidden[outputs, width], logits[outputs, vocab]
 //
 // The decoder takes a flat list of tokens of any rows: a prompt is many tokens of one row, a step
 // one token of many rows. Its states are self_key.L, self_value.L [rows, history, width] and

@@ -2,6 +2,7 @@
 #ifndef TESSERA_PROVIDERS_CPU_EXECUTOR_H_
 #define TESSERA_PROVIDERS_CPU_EXECUTOR_H_
 
+#include <span>
 #include <vector>
 
 #include "base/thread_pool.h"
@@ -22,6 +23,9 @@ struct RunState {
   std::vector<const void*> inputs;
   std::vector<void*> outputs;
   std::vector<CacheState*> states;
+  int partial_output = -1;  // of RunBindings::partial_rows
+  int64_t first_column = 0;
+  std::span<const uint8_t> partial;
   char* arena = nullptr;
   WorkerMemory* workers = nullptr;
   int num_workers = 1;

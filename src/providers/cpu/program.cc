@@ -89,6 +89,18 @@ Status CpuProgram::Bind(const RunBindings& bindings, StateStore* states, RunStat
     TESSERA_RETURN_IF_ERROR(BindShape(spec, it->view.shape, it->view.dtype, run.symbols));
     run.outputs.push_back(it->view.data);
   }
+  const PartialRows& partial = bindings.partial_rows;
+  if (!partial.output.empty()) {
+    const auto it = std::ranges::find(plan_.outputs, partial.output, &InputSpec::name);
+    if (it == plan_.outputs.end() || it->dims.size() != 2 ||
+        Evaluate(it->dims[0], run.symbols) != static_cast<int64_t>(partial.partial.size()))
+      return InvalidArgument("partial rows: expected an output [" +
+                             std::to_string(partial.partial.size()) + ", columns], found " +
+                             std::string(partial.output));
+    run.partial_output = static_cast<int>(it - plan_.outputs.begin());
+    run.first_column = partial.first_column;
+    run.partial = partial.partial;
+  }
   for (const WholeWrite& write : plan_.whole_writes) {
     const int64_t rows = Evaluate(plan_.inputs[write.slot].dims[0], run.symbols);
     for (int64_t i = 0; i < rows; ++i)

@@ -178,6 +178,10 @@ class BlockRunner {
       n_end = std::min(op.weights->n, panels.end * kernels::kPanelColumns);
     }
     if (n_begin >= n_end) return;
+    if (column_mode_ && op.out.place == Place::kOutput && op.out.offset == run_.partial_output) {
+      n_begin = SkipPartial(op, in, epilogue, out, n_begin, n_end);
+      if (n_begin >= n_end) return;
+    }
     if (op.residual_rows.empty())
       return kernels::LinearRows(*op.weights, in, rows(), n_begin, n_end, epilogue, out);
     // The residual repeats: one call for each run of its rows.
@@ -195,6 +199,35 @@ class BlockRunner {
                           {.data = At(op.out, row), .ld = op.out.ld});
       row += count;
     }
+  }
+
+  // Columns [begin, end) before the first that all rows want, for those rows that want them.
+  // Returns where it stopped.
+  int64_t SkipPartial(const LinearOp& op, const kernels::LinearInput& in,
+                      const kernels::LinearEpilogue& epilogue, const kernels::LinearOutput& out,
+                      int64_t begin, int64_t end) {
+    const int64_t element =
+        static_cast<int64_t>(DTypeSize(kernels::ActivationDType(op.weights->precision)));
+    // One panel at a time, so that it is read once for all runs of rows.
+    for (; begin < end && begin + kernels::kPanelColumns <= run_.first_column;
+         begin += kernels::kPanelColumns) {
+      for (int64_t row = 0; row < rows();) {
+        int64_t last = row;
+        while (last < rows() && run_.partial[last] == 0) ++last;
+        if (last > row) {
+          kernels::LinearInput part = in;
+          part.data = static_cast<const char*>(in.data) + row * in.ld * element;
+          if (part.row_scale != nullptr) part.row_scale += row;
+          kernels::LinearEpilogue shifted = epilogue;
+          if (shifted.residual != nullptr) shifted.residual += row * epilogue.residual_ld;
+          kernels::LinearRows(*op.weights, part, last - row, begin, begin + kernels::kPanelColumns,
+                              shifted,
+                              {.data = static_cast<float*>(out.data) + row * out.ld, .ld = out.ld});
+        }
+        row = last + 1;
+      }
+    }
+    return begin;
   }
 
   void Do(const LayerNormOp& op) {
