@@ -43,7 +43,9 @@ double SecondsSince(Clock::time_point start) {
 // Says how texts become vectors; rows of an output file that were made otherwise are not continued.
 uint64_t SettingsHash(const EmbedOptions& options, const Model& model) {
   const auto number = [](auto value) { return std::to_string(static_cast<int64_t>(value)) + ";"; };
-  std::string text = BaseName(model.path()) + ";" + number(model.precision());
+  std::filesystem::path path = model.path();
+  if (!path.has_filename()) path = path.parent_path();  // "folder/"
+  std::string text = path.filename().string() + ";" + number(model.precision());
   text += number(options.kind) + (options.prompt ? "p" + *options.prompt : "") + '\0';
   text += options.pooling ? number(*options.pooling) : "-";
   text += options.normalize ? number(*options.normalize) : "-";
