@@ -47,9 +47,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     used += (*index)->DocumentOf(p);
   }
   const std::vector<float> question(static_cast<size_t>((*index)->vectors().d), 0.5f);
-  for (const kernels::ScoredRow& row :
-       kernels::TopKRows(pool, (*index)->vectors(), question.data(), 1, 10)[0])
-    used += static_cast<uint64_t>(row.row);
+  const auto found = kernels::TopKRows(pool, (*index)->vectors(), question.data(), 1, 10);
+  for (const kernels::ScoredRow& row : found[0]) used += static_cast<uint64_t>(row.row);
   volatile uint64_t keep = used;  // keeps the reads
   (void)keep;
   return 0;

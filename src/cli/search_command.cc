@@ -87,14 +87,7 @@ class SearchRun {
     const size_t slash = path_.rfind('/');
     if (const Status status = MakeFolders(path_.substr(0, slash)); !status.ok())
       return Fail(status, kExitBadInput);
-    if (FileExists(path_)) {
-      // What lies in the cache may be thrown away.
-      const auto index = SearchIndex::Open(path_, pool_);
-      if (index.ok()) return true;
-      if (options_.no_update) return Fail(index.status(), kExitBadInput);
-      Note("the folder's index cannot be used and is made anew: " + index.status().message());
-      if (const Status status = RemoveFile(path_); !status.ok()) return Fail(status, kExitBadInput);
-    }
+    if (FileExists(path_)) return true;
     if (options_.no_update) {
       return Fail(NotFound("\"" + options_.index +
                            "\" has no index yet; ask without --no-update to build it"),
@@ -154,6 +147,7 @@ class SearchRun {
     if (!report.ok()) {
       const Status& status = report.status();
       if (model_failed_) return Fail(status, ExitCodeForModel(status));
+      if (of_folder_ && RemoveBroken()) return Update();
       // Somebody else brings it up to date just now.
       if (of_folder_ && status.code() == StatusCode::kUnavailable && FileExists(path_)) {
         Note(status.message() + "; asked as it is");
@@ -175,6 +169,19 @@ class SearchRun {
       code_ = kExitInterrupted;
       return false;
     }
+    return true;
+  }
+
+  // A folder's index lies in the cache: one that cannot be used is thrown away. False: it is not
+  // that, or it cannot be removed.
+  bool RemoveBroken() {
+    if (!FileExists(path_)) return false;
+    const Status status = SearchIndex::Open(path_, pool_).status();
+    if (status.code() != StatusCode::kDataLoss && status.code() != StatusCode::kUnimplemented)
+      return false;
+    if (!RemoveFile(path_).ok()) return false;
+    Note("the folder's index cannot be used and is made anew: " + status.message());
+    options_.add = {options_.index};
     return true;
   }
 

@@ -40,6 +40,7 @@ class WordCounter : public TextVectorizer {
         .dimensions = info_.dimensions, .values = {}, .num_tokens = {}, .truncated = {}};
     for (const std::string_view text : texts) {
       if (kind == EmbedKind::kPassage) embedded.emplace_back(text);
+      if (kind == EmbedKind::kQuery) asked.emplace_back(text);
       std::vector<float> vector(static_cast<size_t>(info_.dimensions), 0.01f);
       uint32_t hash = seed_;
       for (const char c : std::string(text) + " ") {
@@ -57,7 +58,7 @@ class WordCounter : public TextVectorizer {
     return made;
   }
 
-  mutable std::vector<std::string> embedded;  // passages
+  mutable std::vector<std::string> embedded, asked;  // passages, questions
   std::function<Status(std::span<const std::string_view>)> before_each;
 
  private:

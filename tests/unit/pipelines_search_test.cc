@@ -64,6 +64,8 @@ TEST_F(SearchUpdateTest, FindsThePassageWithItsPlaceAndText) {
   EXPECT_GT(hits[0].score, hits[1].score);
   EXPECT_EQ(Ask("when does the ferry leave the harbour", 1)[0].path, JoinPath(notes_, "ferry.txt"));
   EXPECT_TRUE(Ask("x", 0).empty());
+  EXPECT_THAT(words_.asked,
+              ElementsAre("passport office Monday", "when does the ferry leave the harbour"));
 
   const SearchIndexSettings settings = Open()->settings();
   EXPECT_EQ(settings.model.name, "words");
@@ -218,6 +220,7 @@ TEST_F(SearchUpdateTest, AnInterruptedUpdateKeepsWhatIsDoneAndGoesOn) {
              std::string(i % 7 == 0 ? 1 : 0, '\n');
   Write("large.txt", large + large.substr(100));
   for (int i = 0; i < 30; ++i) Write("z" + std::to_string(i), "Small " + std::to_string(i * 31));
+  options_.now_ns = StampOfFile(JoinPath(notes_, "z29"))->modified_ns + 10000000000;
   std::stop_source stop;
   int batches = 0;
   words_.before_each = [&](std::span<const std::string_view> texts) {

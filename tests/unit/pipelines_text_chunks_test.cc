@@ -44,6 +44,13 @@ TEST(TextChunksTest, ParagraphsStayWholeAndFillAPassage) {
   EXPECT_EQ(chunks[1].last_line, 8u);
 }
 
+TEST(TextChunksTest, AParagraphThatFitsStaysWholeBehindAShortOne) {
+  const std::string remark = "Just a short remark";
+  const std::string paragraph =
+      "This one begins here. It fits into a passage if that is all that there is in it";
+  EXPECT_THAT(Cut(remark + "\n\n" + paragraph), ElementsAre(remark, paragraph));
+}
+
 TEST(TextChunksTest, LongParagraphsAreCutAfterSentencesAndOverlap) {
   const std::string text =
       "The first sentence is about a ferry. It was late. The third one tells of Dr. smith and 3.14 "
@@ -188,6 +195,7 @@ TEST(TextChunksTest, KindsOfFiles) {
   EXPECT_EQ(SniffText("h\xE9llo, mostly ASCII with one odd byte"), TextKind::kText);
   EXPECT_EQ(SniffText("\x1B[1mcolours\x1B[0m"), TextKind::kText);
   EXPECT_EQ(SniffText(std::string_view("a\0b", 3)), TextKind::kBinary);
+  EXPECT_EQ(SniffText(std::string(500, 'a') + '\0'), TextKind::kBinary) << "one is enough";
   EXPECT_EQ(SniffText("%PDF-1.7\nwords"), TextKind::kBinary);
   EXPECT_EQ(SniffText("\x89\x90\x91\x92 abc"), TextKind::kBinary);
   EXPECT_EQ(SniffText(std::string_view("\xFF\xFEh\0", 4)), TextKind::kUtf16);
