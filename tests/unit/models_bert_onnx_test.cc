@@ -11,6 +11,7 @@
 #include "formats/json.h"
 #include "graph/interpreter.h"
 #include "models/bert/import_onnx.h"
+#include "models/bert/onnx/match.h"
 #include "models/bert/stages.h"
 
 namespace tessera {
@@ -282,6 +283,17 @@ TEST_F(ChangedGraph, OtherInput) {
 TEST_F(ChangedGraph, NoIds) {
   model_.graph.inputs.clear();
   ExpectRefusal("expected a text encoder with an input input_ids");
+}
+
+// External data of overlapping tensors would make a small file large.
+TEST_F(ChangedGraph, CopiesAreBounded) {
+  bert_onnx::Trace trace(model_);
+  ASSERT_TRUE(trace.Run().ok());
+  const int last = static_cast<int>(trace.layers().size()) - 1;
+  ASSERT_TRUE(bert_onnx::MatchBert(trace, last, 1 << 20).ok());
+  auto files = bert_onnx::MatchBert(trace, last, 1000);
+  ASSERT_FALSE(files.ok());
+  EXPECT_EQ(files.status().code(), StatusCode::kResourceExhausted);
 }
 
 // RoBERTa counts positions from behind the padding id, which the file names twice.

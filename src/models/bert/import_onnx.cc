@@ -14,6 +14,9 @@ using bert_onnx::Rows;
 using bert_onnx::Trace;
 using bert_onnx::Value;
 
+// Of a model that was parsed in memory, where weights cannot overlap; and zeros for absent biases.
+constexpr uint64_t kMinCopyBytes = uint64_t{256} << 20;
+
 bool IsHiddenName(std::string_view name) {
   return name == "last_hidden_state" || name == "token_embeddings";
 }
@@ -67,7 +70,10 @@ Result<BertFiles> ImportFloats(const OnnxModel& model) {
   Trace trace(model);
   TESSERA_RETURN_IF_ERROR(trace.Run());
   TESSERA_ASSIGN_OR_RETURN(const int hidden, FindHidden(model.graph, trace));
-  TESSERA_ASSIGN_OR_RETURN(BertFiles files, bert_onnx::MatchBert(trace, hidden));
+  // A sound file copies each weight once at most. Tensors of external data may overlap.
+  uint64_t copy_bytes = kMinCopyBytes;
+  for (const auto& file : model.files) copy_bytes += file->bytes().size();
+  TESSERA_ASSIGN_OR_RETURN(BertFiles files, bert_onnx::MatchBert(trace, hidden, copy_bytes));
   files.weights.owners.push_back(model.owner);
   files.weights.files = model.files;
   files.weights.release_pages = [mapped = model.files] {

@@ -50,11 +50,13 @@ void TransposeInto(const T* from, int64_t rows, int64_t stride, int64_t columns,
 
 class Matcher {
  public:
-  explicit Matcher(const Trace& trace) : layers_(trace.layers()), padding_id_(trace.padding_id()) {}
+  Matcher(const Trace& trace, uint64_t copy_bytes)
+      : layers_(trace.layers()), padding_id_(trace.padding_id()), copy_bytes_left_(copy_bytes) {}
 
   Result<BertFiles> Run(int output) {
     TESSERA_ASSIGN_OR_RETURN(int at, Blocks(output));
     TESSERA_RETURN_IF_ERROR(Embeddings(at));
+    TESSERA_RETURN_IF_ERROR(status_);
     BertConfig& config = files_.config;
     std::reverse(files_.weights.layers.begin(), files_.weights.layers.end());
     config.num_layers = static_cast<int64_t>(files_.weights.layers.size());
@@ -210,6 +212,7 @@ class Matcher {
 
   View Bias(const Layer& layer) {
     if (layer.bias) return Vector(*layer.bias, layer.first_bias, layer.width);
+    if (!Spend(static_cast<uint64_t>(layer.width) * sizeof(float))) return {};
     return Keep(Tensor::Zeros(DType::kF32, {layer.width}));
   }
 
@@ -221,9 +224,10 @@ class Matcher {
     if (layer.weight.transposed) {
       return view.Rows(layer.first_column, layer.first_column + layer.width);
     }
-    View& copy = matrices_[{view.data, layer.first_column, layer.width}];
-    if (copy.data != nullptr) return copy;
     const int64_t in = view.shape[0], columns = view.shape[1];
+    View& copy = matrices_[{view.data, columns, layer.first_column, layer.width}];
+    if (copy.data != nullptr) return copy;
+    if (!Spend(static_cast<uint64_t>(in * layer.width) * DTypeSize(view.dtype))) return {};
     Tensor tensor(view.dtype, {layer.width, in});
     const char* from = static_cast<const char*>(view.data) +
                        layer.first_column * static_cast<int64_t>(DTypeSize(view.dtype));
@@ -247,8 +251,19 @@ class Matcher {
               {size}};
     if (reinterpret_cast<uintptr_t>(view.data) % bytes == 0) return view;
     View& copy = vectors_[{view.data, size}];
-    if (copy.data == nullptr) copy = Keep(Tensor::CopyOf(view));
+    if (copy.data == nullptr && Spend(view.bytes())) copy = Keep(Tensor::CopyOf(view));
     return copy;
+  }
+
+  bool Spend(uint64_t bytes) {
+    if (status_.ok() && bytes > copy_bytes_left_) {
+      status_ = ResourceExhausted(
+          "expected weights that lie beside each other in the file, found overlapping ones whose "
+          "copies are larger than it; export the model again");
+    }
+    if (!status_.ok()) return false;
+    copy_bytes_left_ -= bytes;
+    return true;
   }
 
   View Keep(Tensor tensor) {
@@ -262,13 +277,17 @@ class Matcher {
   const int64_t padding_id_;
   BertFiles files_;
   bool has_epsilon_ = false;
+  uint64_t copy_bytes_left_;
+  Status status_;
   // A file may name one tensor many times; it is copied once.
-  std::map<std::tuple<const void*, int64_t, int64_t>, View> matrices_;
+  std::map<std::tuple<const void*, int64_t, int64_t, int64_t>, View> matrices_;
   std::map<std::pair<const void*, int64_t>, View> vectors_;
 };
 
 }  // namespace
 
-Result<BertFiles> MatchBert(const Trace& trace, int output) { return Matcher(trace).Run(output); }
+Result<BertFiles> MatchBert(const Trace& trace, int output, uint64_t copy_bytes) {
+  return Matcher(trace, copy_bytes).Run(output);
+}
 
 }  // namespace tessera::bert_onnx

@@ -9,9 +9,9 @@ namespace tessera::bert_onnx {
 
 // Walks from the layer `output` back to the embeddings. Every layer on the way must be where a
 // post-norm BERT has it: kUnimplemented with the node that is not. Matrices that are stored
-// [in, out] and vectors that are not aligned are copied into `owners` of the result; what else the
-// views need, the caller adds.
-Result<BertFiles> MatchBert(const Trace& trace, int output);
+// [in, out] and vectors that are not aligned are copied into `owners` of the result, no more than
+// `copy_bytes` of them (kResourceExhausted); what else the views need, the caller adds.
+Result<BertFiles> MatchBert(const Trace& trace, int output, uint64_t copy_bytes);
 
 }  // namespace tessera::bert_onnx
 

@@ -98,7 +98,8 @@ Value Trace::HeadAttention(const Call& call, const Rows& q, const Rows& k, const
   if (heads < 1 || q.width % heads != 0 || q.width != k.width || q.width != v.width)
     return call.Fail("queries, keys and values of one width that the heads divide");
   double scale = call.Float("scale", 0);
-  if (scale == 0) scale = 1 / std::sqrt(static_cast<double>(q.width / heads));
+  const int64_t head_dim = q.width / heads;
+  if (scale == 0) scale = 1 / std::sqrt(static_cast<double>(head_dim));
   return AddLayer({.kind = LayerKind::kAttention,
                    .node = call.Where(),
                    .inputs = {q.layer, k.layer, v.layer},
@@ -197,7 +198,7 @@ Value Trace::FusedMatMul(const Call& call) {
       return call.Fail("keys or a matrix");
     }
   }
-  const Value product = MatMul({call.node, {call.Input(0), &second}, call.opset});
+  Value product = MatMul({call.node, {call.Input(0), &second}, call.opset});
   if (std::holds_alternative<Failed>(product)) return product;
   return ScaleBy(call, product, call.Float("alpha", 1), RoundingError(DType::kF32));
 }

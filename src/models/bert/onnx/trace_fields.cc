@@ -190,6 +190,7 @@ std::optional<Field> Trace::AsField(const Value* value) {
   if (count > static_cast<int64_t>(kMaxElements) || !Spend(static_cast<size_t>(count)))
     return std::nullopt;
   std::vector<Num> elements;
+  elements.reserve(static_cast<size_t>(count));
   for (int64_t i = 0; i < count; ++i) elements.push_back({LoadNumber(constant->view, i), 0});
   Field field = MakeField(TypeOf(constant->view.dtype), constant->Dims(), std::move(elements));
   if (field.type == FieldType::kFloat) field.error = RoundingError(constant->view.dtype);
@@ -238,6 +239,7 @@ Value Trace::ConstantOp(const Call& call) {
   for (const OnnxAttribute& attribute : call.node.attributes) {
     const auto numbers = [](const auto& values, FieldType type) {
       std::vector<Num> elements;
+      elements.reserve(values.size());
       for (const auto x : values) elements.push_back({static_cast<double>(x), 0});
       NumShape shape = {{static_cast<double>(elements.size()), 0}};
       return MakeField(type, std::move(shape), std::move(elements));
@@ -567,6 +569,7 @@ Value Trace::Range(const Call& call) {
       !Spend(static_cast<size_t>(count)))
     return call.Fail("a range of constants or of all tokens");
   std::vector<Num> elements;
+  elements.reserve(static_cast<size_t>(count));
   for (size_t i = 0; static_cast<double>(i) < count; ++i) {
     elements.push_back({start->c + static_cast<double>(i), 0});
   }
