@@ -466,6 +466,7 @@ Value Trace::Where(const Call& call) {
   const std::optional<size_t> count = shape ? Count(*shape) : std::nullopt;
   if (!count || !Spend(*count)) return call.Fail("known numbers of a constant, bounded shape");
   std::vector<Num> elements;
+  elements.reserve(*count);
   for (size_t i = 0; i < *count; ++i) {
     elements.push_back(Element(Element(*condition, *shape, i).c != 0 ? *a : *b, *shape, i));
   }
