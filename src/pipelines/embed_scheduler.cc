@@ -1,6 +1,7 @@
 #include "pipelines/embed_scheduler.h"
 
 #include <algorithm>
+#include <chrono>
 #include <new>
 #include <system_error>
 
@@ -56,12 +57,18 @@ Status EmbedScheduler::Run(EmbedJob& job) {
   queued_tokens_ += job.untaken_tokens_;
   while (!job.Finished() && !job.stop().stop_requested()) {
     if (!job.AllTaken() && CanTakeLane()) {
+      const int64_t little = IsLittleAlone() ? queued_tokens_ : 0;
+      const auto start = std::chrono::steady_clock::now();
       Lane* lane = TakeLane();
       while (!job.AllTaken() && !job.stop().stop_requested()) {
         CallHelpers(queued_tokens_ - BatchGoal());
         lock.unlock();
         WorkBatch(*lane);
         lock.lock();
+      }
+      if (little > 0 && job.Finished() && job.status_.ok()) {
+        const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+        team_choice_.Record(little, lane == &wide_, took.count());
       }
       ReturnLane(lane);
     } else {
@@ -76,8 +83,12 @@ Status EmbedScheduler::Run(EmbedJob& job) {
   return job.status_;
 }
 
+bool EmbedScheduler::IsLittleAlone() const {
+  return lanes_.size() > 1 && free_.size() == lanes_.size() && queued_tokens_ < kWideTokens;
+}
+
 EmbedScheduler::Lane* EmbedScheduler::TakeLane() {
-  if (lanes_.size() > 1 && free_.size() == lanes_.size() && queued_tokens_ < kWideTokens) {
+  if (IsLittleAlone() && team_choice_.UseAll(queued_tokens_)) {
     free_.clear();
     return &wide_;
   }

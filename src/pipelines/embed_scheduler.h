@@ -6,7 +6,7 @@
 // pools. So lanes never wait for each other, and every core is busy until nothing is left; towards
 // the end batches become smaller, so that lanes end together. A call that finds a free lane works
 // on it itself; helper threads, started when there is something for them to do, take the others. A
-// little text alone runs on all threads at once instead.
+// little text alone may run on all threads at once instead, where that is faster.
 //
 // Which texts share a batch is a matter of chance, so the encoder must not let one change another's
 // bits.
@@ -24,6 +24,7 @@
 
 #include "pipelines/embed_encoder.h"
 #include "pipelines/embed_job.h"
+#include "pipelines/embed_team_choice.h"
 #include "text/text_tokenizer.h"
 
 namespace tessera {
@@ -35,7 +36,7 @@ class EmbedScheduler {
   static constexpr int64_t kBatchTokens = 512;
   // Not worth another thread's while.
   static constexpr int64_t kLeastBatchTokens = 64;
-  // A call of fewer tokens, alone, runs on all threads at once.
+  // A call of fewer tokens, alone, may run on all threads at once.
   static constexpr int64_t kWideTokens = 256;
 
   // The tokenizer must outlive the scheduler. num_lanes > 0.
@@ -66,6 +67,7 @@ class EmbedScheduler {
 
   // With mutex_ held:
   bool CanTakeLane() const { return !queue_.empty() && !free_.empty(); }
+  bool IsLittleAlone() const;
   Lane* TakeLane();
   void ReturnLane(Lane* lane);
   void CallHelpers(int64_t tokens);
@@ -90,6 +92,7 @@ class EmbedScheduler {
   std::vector<Lane*> free_;
   std::deque<EmbedJob*> queue_;  // with texts that nobody has taken; the front one is next
   int64_t queued_tokens_ = 0;    // of these texts, about
+  EmbedTeamChoice team_choice_;
   bool ending_ = false;
   std::condition_variable work_;  // helpers sleep here
   std::vector<std::thread> helpers_;

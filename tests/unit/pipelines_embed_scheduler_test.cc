@@ -114,6 +114,42 @@ TEST_F(EmbedSchedulerTest, ALittleTextAloneTakesAllThreadsAndMuchTextTakesOneEac
   EXPECT_EQ(runs_.wide_runs, 1);
 }
 
+TEST(EmbedTeamChoiceTest, TriesBothAndTakesTheFasterAndAsksAgain) {
+  EmbedTeamChoice choice;
+  bool all_is_faster = false;
+  int used_all = 0;
+  const auto calls = [&](int count) {
+    used_all = 0;
+    for (int i = 0; i < count; ++i) {
+      const bool all = choice.UseAll(20);
+      used_all += all ? 1 : 0;
+      // The first call of each side takes long.
+      choice.Record(20, all, i == 0 ? 100 : all == all_is_faster ? 1 : 2);
+    }
+  };
+  calls(2 * EmbedTeamChoice::kTrials);
+  EXPECT_EQ(used_all, EmbedTeamChoice::kTrials);
+  calls(EmbedTeamChoice::kAskAgain - 1);
+  EXPECT_EQ(used_all, 0);
+  calls(1);
+  EXPECT_EQ(used_all, 1);
+  // Another program came, and waiting for each other pays no more, or does.
+  all_is_faster = true;
+  calls(100);
+  calls(EmbedTeamChoice::kAskAgain);
+  EXPECT_EQ(used_all, EmbedTeamChoice::kAskAgain - 1);
+  // Other sizes are other questions.
+  EXPECT_TRUE(choice.UseAll(200));
+  choice.Record(int64_t{1} << 40, true, 1);
+}
+
+TEST_F(EmbedSchedulerTest, ShortCallsTryBothWays) {
+  Start(2);
+  for (int i = 0; i < 2 * EmbedTeamChoice::kTrials; ++i)
+    ExpectRight({"a question"}, Embed({"a question"}));
+  EXPECT_EQ(runs_.wide_runs, EmbedTeamChoice::kTrials);
+}
+
 TEST_F(EmbedSchedulerTest, ALongListKeepsAllLanesBusy) {
   constexpr int kLanes = 3;
   // The first runs end only when all lanes have begun one.
