@@ -88,8 +88,8 @@ Graph Mlp() {
 CompileOptions Options(Precision precision) {
   CompileOptions o;
   o.precision = precision;
-  o.max_dims = {{"rows", 500}, {"batch", 2},   {"positions", 100}, {"tokens", 16},
-                {"slots", 4},  {"history", 8}, {"windows", 2},     {"steps", 10}};
+  o.max_dims = {{"rows", 500},  {"batch", 2},   {"positions", 100}, {"tokens", 16},  {"slots", 4},
+                {"history", 8}, {"windows", 2}, {"steps", 10},      {"sequences", 4}};
   return o;
 }
 
@@ -153,6 +153,20 @@ TEST(PlanCost, CausalAttentionCountsVisibleKeysOnly) {
                            Inputs().Add("x", Zeros(DType::kF32, {1, 50, kWidth})));
   ASSERT_EQ(costs.size(), 3u);
   EXPECT_EQ(costs[1].operations[0], 4.0 * (50 * 51 / 2) * 64);
+}
+
+TEST(PlanCost, RaggedAttentionCountsPairsWithinSequences) {
+  Builder l("test");
+  const ValueId x = l.b.Input("x", DType::kF32, {Dim("tokens"), kWidth});
+  const ValueId offsets = l.b.Input("offsets", DType::kI32, {Dim("sequences", 1, 1)});
+  l.b.Output(
+      "y", l.b.RaggedAttention("ragged", x, x, x, offsets, {.num_heads = kHeads, .scale = 0.25f}));
+  const auto costs =
+      Costs(*l.b.Build(), Options(Precision::kBf16),
+            Inputs().Add("x", Zeros(DType::kF32, {10, kWidth})).Add("offsets", Ids({0, 3, 9})));
+  ASSERT_EQ(costs.size(), 1u);
+  EXPECT_THAT(costs[0].operations, ElementsAre(0, 4.0 * (3 * 3 + 6 * 6) * 64, 0));
+  EXPECT_EQ(costs[0].bytes, 2 * 10 * 64 * 4);  // the one input, and the output
 }
 
 // Histories through a table of slots, f32 caches of 8 positions in 4 slots.
