@@ -1,6 +1,7 @@
 // The C interface of embeddings, on a small random model.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cmath>
 #include <cstring>
@@ -43,7 +44,8 @@ class CApiEmbedTest : public ::testing::Test {
     return tessera_embed(embedder_, texts.data(), nullptr, texts.size(), options, &result_);
   }
 
-  const std::string folder_ = ::testing::TempDir() + "tessera_c_api_embed_test";
+  const std::string folder_ =
+      testing::TempDir() + "tessera_c_api_embed_" + std::to_string(getpid());
   tessera_embedder* embedder_ = nullptr;
   tessera_embeddings* result_ = nullptr;
 };

@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "base/file.h"
+#include "tests/unit/temp_path.h"
 
 namespace tessera {
 namespace {
@@ -20,7 +21,7 @@ class AppendFileTest : public ::testing::Test {
   void TearDown() override { std::filesystem::remove(path_); }
   std::string Content() { return *ReadFile(path_, 1000); }
 
-  const std::string path_ = ::testing::TempDir() + "tessera_append_file_test";
+  const std::string path_ = TempPath("append_file");
 };
 
 TEST_F(AppendFileTest, GrowsAndIsReadableMeanwhile) {

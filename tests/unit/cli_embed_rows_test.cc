@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "cli/vector_output.h"
 #include "formats/npy.h"
+#include "tests/unit/temp_path.h"
 
 namespace tessera::cli {
 namespace {
@@ -142,9 +143,7 @@ class VectorOutputTest : public ::testing::Test {
     for (const char* name : {"v.npy", "v.npy.jsonl", "v.csv"})
       ASSERT_TRUE(RemoveFile(At(name)).ok());
   }
-  static std::string At(const std::string& name) {
-    return ::testing::TempDir() + "tessera_vector_output_" + name;
-  }
+  static std::string At(const std::string& name) { return TempPath("vector_output_" + name); }
   static VectorOutputOptions Npy(bool resume) {
     return {.path = At("v.npy"), .format = VectorFormat::kNpy, .dimensions = 4, .resume = resume};
   }

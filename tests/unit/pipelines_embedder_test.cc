@@ -8,6 +8,7 @@
 #include <random>
 
 #include "tessera/embed.h"
+#include "tests/unit/temp_path.h"
 
 namespace tessera {
 namespace {
@@ -22,7 +23,7 @@ using ::testing::HasSubstr;
 class EmbedderTest : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
-    folder_ = ::testing::TempDir() + "tessera_embedder_test";
+    folder_ = TempPath("embedder");
     fs::remove_all(folder_);
     fs::copy(TESSERA_SOURCE_DIR "/tests/golden/bert_random/bert", folder_,
              fs::copy_options::recursive);
