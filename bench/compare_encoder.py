@@ -64,7 +64,7 @@ def peer(threads):
 def ours(program, model, threads):
     times = {}
     for precision in ("bf16", "int8"):
-        command = [program, "bench", model, "--precision", precision, "--threads", str(threads), "--json", "--quiet"]
+        command = [program, "bench", model, "--precision", precision, "--threads", str(threads), "--seconds", "0.5", "--json", "--quiet"]
         report = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
         stages = {stage["id"]: stage for stage in report["models"][0]["stages"]}
         times[f"tessera-{precision}"] = stages["encoder"]["seconds"]["best"] * 1e3
