@@ -11,6 +11,7 @@
 #include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "tessera/c_api.h"
 
@@ -219,10 +220,19 @@ TEST_F(TranscribeApiTest, ExamplesPrintTheTranscript) {
   for (const std::string example : {EXAMPLE_CPP, EXAMPLE_C}) {
     const std::string output =
         OutputOf("'" + example + "' '" + recording_ + "' '" + model_name_ + "'");
-    for (const Json& segment : oracle_["segments"]) {
-      EXPECT_THAT(output, HasSubstr(segment["text"].get<std::string>())) << example;
+    std::string text;
+    std::vector<std::string> lines;
+    std::istringstream stream(output);
+    for (std::string line; std::getline(stream, line);) {
+      if (line.starts_with("[")) text += line.substr(line.find(']') + 1);
+      lines.push_back(line);
     }
-    EXPECT_THAT(output, HasSubstr("en: 2 segments, 11.00 s")) << example;
+    // In the machine's fastest precision: the words are the oracle's, where segments end may not
+    // be.
+    EXPECT_EQ(text, oracle_["text"].get<std::string>()) << example;
+    ASSERT_GE(lines.size(), 2u) << example << "\n" << output;
+    EXPECT_EQ(lines.back(), "en: " + std::to_string(lines.size() - 1) + " segments, 11.00 s")
+        << example;
   }
 }
 
