@@ -19,6 +19,7 @@
 #include "graph/graph.h"
 #include "kernels/linear.h"
 #include "providers/compile_cache.h"
+#include "providers/placement.h"
 
 namespace tessera {
 
@@ -50,6 +51,11 @@ class StateStore {
  public:
   virtual ~StateStore() = default;
   virtual size_t bytes() const = 0;
+  // What CacheWrite does: row i of `rows` (f32 [n, d]) becomes position first_position + i of
+  // `slot` of the state. A state of whole slots takes positions from 0 on. For states that another
+  // provider made.
+  virtual Status WriteRows(std::string_view state, int64_t slot, int64_t first_position,
+                           const View& rows) = 0;
 };
 
 class ExecutionContext {
@@ -101,6 +107,8 @@ class Program {
                      std::stop_token stop) const = 0;
   // Bytes of weights in the provider's own form.
   virtual size_t weight_bytes() const = 0;
+  // Where its nodes run, as the provider's own record has it.
+  virtual const StagePlacement& placement() const = 0;
 };
 
 class ExecutionProvider {
@@ -109,6 +117,9 @@ class ExecutionProvider {
   virtual std::string_view name() const = 0;
   // CPU threads that its own runs keep busy.
   virtual int num_threads() const = 0;
+  // Programs take sizes up to max_dims but compute max_dims: windows are encoded whole, and a flat
+  // list of decoder tokens runs token by token.
+  virtual bool fixed_shapes() const { return false; }
   virtual Capability GetCapability(const Graph& graph) const = 0;
   // The graph must outlive the program.
   virtual Result<std::unique_ptr<Program>> Compile(const Graph& graph,

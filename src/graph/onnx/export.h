@@ -19,10 +19,20 @@ enum class OnnxWeights {
          // stay f32
 };
 
+enum class OnnxStates {
+  // A state NAME is the input `past_NAME` and, when updated, the output `present_NAME`, both of the
+  // full state.
+  kWhole,
+  // The form of NPUs' compilers, for one token a run: the caller keeps the states and hands over
+  // what the token may see. See docs of each name in step.h.
+  kStep,
+};
+
 struct OnnxExportOptions {
   DimBindings bind;            // symbols to fix; NPU compilers want all of them
   bool external_data = false;  // initialisers above 1 MB go to PATH.data; needed above 2 GB
   OnnxWeights weights = OnnxWeights::kF32;
+  OnnxStates states = OnnxStates::kWhole;
 };
 
 // Writes `path`, whole or not at all. Error when a symbol in `bind` is not in the graph, the model

@@ -20,14 +20,15 @@ struct SharedPool {
 
 class CpuProgram : public Program {
  public:
-  CpuProgram(Plan plan, std::shared_ptr<SharedPool> pool)
-      : plan_(std::move(plan)), pool_(std::move(pool)) {}
+  CpuProgram(Plan plan, StagePlacement placement, std::shared_ptr<SharedPool> pool)
+      : plan_(std::move(plan)), placement_(std::move(placement)), pool_(std::move(pool)) {}
 
   std::unique_ptr<ExecutionContext> NewContext(std::shared_ptr<ThreadPool> threads,
                                                const ExecutionContext* beside) const override;
   Status Run(ExecutionContext& context, StateStore* states, const RunBindings& bindings,
              std::stop_token stop) const override;
   size_t weight_bytes() const override { return plan_.weight_bytes; }
+  const StagePlacement& placement() const override { return placement_; }
   const Plan& plan() const { return plan_; }
 
  private:
@@ -36,6 +37,7 @@ class CpuProgram : public Program {
                    SymbolValues& symbols) const;
 
   const Plan plan_;
+  const StagePlacement placement_;
   const std::shared_ptr<SharedPool> pool_;
 };
 

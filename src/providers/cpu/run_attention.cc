@@ -112,12 +112,9 @@ void RunPackState(const RunState& run, const PackStateStep& step, int worker) {
   const int64_t rows = Evaluate(step.rows, run.symbols);
   const int64_t slot = run.Ids(step.slot)[0];
   const Range heads = ShareOf(state.traits.num_heads, worker, run.num_workers);
-  const auto pack =
-      state.traits.use == StateUse::kWholeKeys ? &kernels::PackKeys : &kernels::PackValues;
+  const float* const in = RowPointer(run, step.in, 0, 0, run.workers[worker]);
   for (int64_t head = heads.begin; head < heads.end; ++head)
-    pack(state.precision,
-         RowPointer(run, step.in, 0, 0, run.workers[worker]) + head * state.head_dim(), step.in.ld,
-         rows, state.head_dim(), state.Head(slot, head));
+    state.PackHead(slot, head, in + head * state.head_dim(), step.in.ld, rows);
   if (worker == 0) state.written[slot] = rows;
 }
 

@@ -3,8 +3,15 @@
 #include <cstring>
 
 #include "kernels/attention.h"
+#include "kernels/cached_attention.h"
 
 namespace tessera::cpu {
+
+void CacheState::PackHead(int64_t slot, int64_t head, const float* rows, int64_t ld,
+                          int64_t count) {
+  const auto pack = traits.use == StateUse::kWholeKeys ? &kernels::PackKeys : &kernels::PackValues;
+  pack(precision, rows, ld, count, head_dim(), Head(slot, head));
+}
 
 Result<std::unique_ptr<CpuStateStore>> CpuStateStore::Create(std::span<const Graph* const> graphs,
                                                              const CompileOptions& options) {
@@ -52,6 +59,31 @@ size_t CpuStateStore::bytes() const {
   size_t total = 0;
   for (const auto& [name, state] : states_) total += state.data.bytes();
   return total;
+}
+
+Status CpuStateStore::WriteRows(std::string_view name, int64_t slot, int64_t first_position,
+                                const View& rows) {
+  CacheState* const state = Find(std::string(name));
+  if (state == nullptr) return NotFound("no state " + std::string(name));
+  if (rows.dtype != DType::kF32 || rows.shape.size() != 2 || rows.shape[1] != state->d ||
+      slot < 0 || slot >= state->slots || first_position < 0 || rows.shape[0] < 1 ||
+      rows.shape[0] > state->capacity - first_position || (state->packed() && first_position != 0))
+    return InvalidArgument("state " + std::string(name) + " " +
+                           ShapeToString(Shape{state->slots, state->capacity, state->d}) +
+                           " takes no " + std::string(DTypeName(rows.dtype)) +
+                           ShapeToString(rows.shape) + " at slot " + std::to_string(slot) +
+                           ", position " + std::to_string(first_position));
+  const float* const first = static_cast<const float*>(rows.data);
+  if (state->packed()) {
+    for (int64_t head = 0; head < state->traits.num_heads; ++head)
+      state->PackHead(slot, head, first + head * state->head_dim(), state->d, rows.shape[0]);
+    state->written[slot] = rows.shape[0];
+    return OkStatus();
+  }
+  for (int64_t r = 0; r < rows.shape[0]; ++r)
+    kernels::StoreCacheRow(first + r * state->d, 1, state->d, state->dtype,
+                           state->Row(slot, first_position + r), nullptr);
+  return OkStatus();
 }
 
 CacheState* CpuStateStore::Find(const std::string& name) {

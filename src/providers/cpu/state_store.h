@@ -28,6 +28,9 @@ struct CacheState {
            static_cast<size_t>(slot * traits.num_heads + head) * head_bytes;
   }
 
+  // Replaces one head of a packed state by `count` rows, whose head begins at `rows`.
+  void PackHead(int64_t slot, int64_t head, const float* rows, int64_t ld, int64_t count);
+
   int64_t slot_stride() const { return capacity * d; }
   void* Row(int64_t slot, int64_t position) {
     return static_cast<char*>(data.data()) +
@@ -40,6 +43,8 @@ class CpuStateStore : public StateStore {
   static Result<std::unique_ptr<CpuStateStore>> Create(std::span<const Graph* const> graphs,
                                                        const CompileOptions& options);
   size_t bytes() const override;
+  Status WriteRows(std::string_view state, int64_t slot, int64_t first_position,
+                   const View& rows) override;
   // Null when there is no such state.
   CacheState* Find(const std::string& name);
 

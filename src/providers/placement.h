@@ -1,0 +1,47 @@
+// Where the nodes of a stage run: what providers record and reports show.
+//
+// A record says what a provider's own bookkeeping says after compiling, never what was asked for.
+// Plain values.
+#ifndef TESSERA_PROVIDERS_PLACEMENT_H_
+#define TESSERA_PROVIDERS_PLACEMENT_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "tessera/devices.h"
+
+namespace tessera {
+
+// How a statement about a node is known, the strongest first.
+enum class EvidenceTier { kCompiler, kMeasuredDb, kVendorDoc, kHeuristic };
+const char* EvidenceTierName(EvidenceTier tier);  // "compiler", "measured-db", ...
+
+// One node of the graph that a provider compiled.
+struct NodePlacement {
+  std::string name;      // the graph's; of an ONNX model the node's
+  std::string op;        // "Linear"; of an ONNX model its op_type
+  std::string provider;  // "cpu", "QNNExecutionProvider", "CPUExecutionProvider", "NPU"
+  DeviceKind device = DeviceKind::kCpu;
+  std::string reason;  // why it is not where the stage was to run; "" where it is
+  EvidenceTier evidence = EvidenceTier::kCompiler;
+};
+
+// One stage as it was compiled.
+struct StagePlacement {
+  std::string stage;                     // name of the graph: "whisper.encoder"
+  std::string provider;                  // "cpu", "onnxruntime:qnn", "openvino:npu"
+  std::string provider_version;          // of its library; "" for our own
+  std::string device_name;               // as `tessera devices` shows it
+  DeviceKind device = DeviceKind::kCpu;  // where the stage was to run
+  // The device is emulated or virtual: whatever runs there does not run on an NPU.
+  bool emulated = false;
+  int64_t subgraphs = 1;  // parts between which tensors change hands
+  std::vector<NodePlacement> nodes;
+  double compile_seconds = 0;
+  bool from_cache = false;
+};
+
+}  // namespace tessera
+
+#endif  // TESSERA_PROVIDERS_PLACEMENT_H_
