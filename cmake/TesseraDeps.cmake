@@ -41,3 +41,12 @@ if(EXISTS "${TESSERA_DEPS_DIR}/miniaudio/miniaudio.h")
   target_compile_definitions(tessera_miniaudio INTERFACE TESSERA_HAVE_MINIAUDIO=1)
   target_link_libraries(tessera_miniaudio INTERFACE ${CMAKE_DL_LIBS} m)
 endif()
+
+# ONNX Runtime's C headers. Its library is opened at run time, so nothing is linked; without the headers src/providers/onnxruntime
+# is one file that says so.
+set(TESSERA_HAVE_ONNXRUNTIME_HEADERS OFF)
+add_library(tessera_onnxruntime_headers INTERFACE)
+if(EXISTS "${TESSERA_DEPS_DIR}/onnxruntime/onnxruntime_c_api.h")
+  target_include_directories(tessera_onnxruntime_headers SYSTEM INTERFACE "${TESSERA_DEPS_DIR}/onnxruntime")
+  set(TESSERA_HAVE_ONNXRUNTIME_HEADERS ON)
+endif()

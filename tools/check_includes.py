@@ -19,7 +19,7 @@ LAYERS = {
     "audio": ["base", "tensor"],
     "text": ["base", "tensor"],
     "kernels": ["base", "tensor", "graph"],
-    "providers": ["base", "tensor", "graph", "kernels"],
+    "providers": ["base", "tensor", "graph", "kernels", "formats"],
     "runtime": ["base", "tensor", "graph", "kernels", "providers", "formats"],
     "models": ["base", "tensor", "graph", "formats", "text", "audio", "kernels", "providers", "runtime"],
     "pipelines": ["base", "tensor", "graph", "formats", "text", "audio", "kernels", "providers", "runtime", "models"],

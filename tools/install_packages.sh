@@ -16,6 +16,7 @@ build|pkg-config|finds libraries
 build|python3|tools/*.py
 build|python3-venv|private venv of the downloader
 build|python3-pip|model and dependency downloads
+build|golang-go|downloads the module that carries the C headers of ONNX Runtime; only where there is no `go` yet
 build|ca-certificates|TLS of the package registries
 build|nlohmann-json3-dev|JSON
 build|libcli11-dev|command line parsing
@@ -50,6 +51,9 @@ done
 missing_packages() {
   local package
   for package in "${wanted[@]}"; do
+    if [[ "$package" == golang-go ]] && command -v go > /dev/null; then
+      continue  # any Go will do, wherever it came from
+    fi
     # The literal ${...} below is dpkg-query's own format syntax.
     # shellcheck disable=SC2016
     if [[ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" != installed ]]; then
