@@ -13,6 +13,7 @@
 #include <span>
 #include <stop_token>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/thread_pool.h"
@@ -23,6 +24,15 @@
 
 namespace tessera {
 
+// What a stage is tried with before its results are trusted (runtime/numerics_gate.h), and by which
+// its speed is measured: the inputs of runs in order, the same at every start. Stages that share
+// states are tried one after another on one store.
+struct StageProbe {
+  using Inputs = std::vector<std::pair<std::string, Tensor>>;  // all inputs of the graph, by name
+  std::vector<Inputs> runs;    // the last one is what a unit of work repeats
+  int64_t runs_in_a_unit = 1;  // how often; weighs the times of stages that go together
+};
+
 struct CompileOptions {
   // Upper bound of every symbol of the graph. Memory is planned for it; a run may use less.
   DimBindings max_dims;
@@ -32,6 +42,8 @@ struct CompileOptions {
   std::function<kernels::Precision(const std::string& node)> linear_precision;
   // From the same provider's OpenCache; null: everything is made anew.
   std::shared_ptr<CompileCache> cache;
+  // Called during Compile, at most once. Null: the stage cannot be tried.
+  std::function<Result<StageProbe>()> probe;
 };
 
 // What a provider would do with a graph before compiling it: a reason for each node that it
@@ -56,6 +68,12 @@ class StateStore {
   // provider made.
   virtual Status WriteRows(std::string_view state, int64_t slot, int64_t first_position,
                            const View& rows) = 0;
+  // f32 [positions, d] of one slot, where the store keeps its rows on the host in this form:
+  // another provider takes them over from there. No data elsewhere, or when there is no such slot.
+  virtual View HostRows(std::string_view state, int64_t slot) const {
+    static_cast<void>(state), static_cast<void>(slot);
+    return {};
+  }
 };
 
 class ExecutionContext {
