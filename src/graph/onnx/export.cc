@@ -1,17 +1,34 @@
 #include "graph/onnx/export.h"
 
+#include <optional>
+
+#include "base/check.h"
 #include "graph/onnx/lowering.h"
+#include "graph/onnx/step.h"
 #include "graph/passes/specialize_dims.h"
 
 namespace tessera {
+namespace {
+
+Status Export(const Graph& graph, const std::string& path, const OnnxExportOptions& options) {
+  Graph bound = graph;
+  TESSERA_RETURN_IF_ERROR(SpecializeDims(&bound, options.bind));
+  std::optional<StepForm> step;
+  if (options.states == OnnxStates::kStep) {
+    TESSERA_ASSIGN_OR_RETURN(step, MakeStepForm(bound));
+  }
+  onnx::ModelWriter writer(path, options.external_data,
+                           options.flush ? AtomicFileWriter::Durability::kFlush
+                                         : AtomicFileWriter::Durability::kNoFlush);
+  onnx::Lowering lowering(bound, options.weights, step ? &*step : nullptr, &writer);
+  TESSERA_RETURN_IF_ERROR(lowering.Run());
+  return writer.Finish(bound.name());
+}
+
+}  // namespace
 
 Status ExportOnnx(const Graph& graph, const std::string& path, const OnnxExportOptions& options) {
-  Graph bound = graph;
-  Status status = SpecializeDims(&bound, options.bind);
-  onnx::ModelWriter writer(path, options.external_data);
-  if (status.ok()) status = onnx::Lowering(bound, options.weights, &writer).Run();
-  if (status.ok()) status = writer.Finish(bound.name());
-  return std::move(status).AddContext("ONNX export of graph '" + graph.name() + "'");
+  return Export(graph, path, options).AddContext("ONNX export of graph '" + graph.name() + "'");
 }
 
 }  // namespace tessera

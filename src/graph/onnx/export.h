@@ -2,8 +2,9 @@
 // execution providers, OpenVINO and vendors' compilers.
 //
 // Graph inputs and outputs keep their names and types. A state NAME becomes the input `past_NAME`
-// and, when it is updated, the output `present_NAME`, both of the full state. Symbols that are not
-// bound stay as dim_param. Math is f32.
+// and, when it is updated, the output `present_NAME`, both of the full state; OnnxStates has
+// another form. Symbols that are not bound stay as dim_param. Math is f32. A node made for a
+// graph's node is named after it: "NODE/OpType", with a number behind it where it is not the first.
 #ifndef TESSERA_GRAPH_ONNX_EXPORT_H_
 #define TESSERA_GRAPH_ONNX_EXPORT_H_
 
@@ -23,8 +24,9 @@ enum class OnnxStates {
   // A state NAME is the input `past_NAME` and, when updated, the output `present_NAME`, both of the
   // full state.
   kWhole,
-  // The form of NPUs' compilers, for one token a run: the caller keeps the states and hands over
-  // what the token may see. See docs of each name in step.h.
+  // The form of NPUs' compilers: all symbols bound, one token a run where there are states. The
+  // caller keeps the states and hands over what the token may see: step.h says what each input and
+  // output is.
   kStep,
 };
 
@@ -33,6 +35,9 @@ struct OnnxExportOptions {
   bool external_data = false;  // initialisers above 1 MB go to PATH.data; needed above 2 GB
   OnnxWeights weights = OnnxWeights::kF32;
   OnnxStates states = OnnxStates::kWhole;
+  // Waits until the disk has it. Without, a crash of the system may leave a broken file: for those
+  // that are read at once and then removed.
+  bool flush = true;
 };
 
 // Writes `path`, whole or not at all. Error when a symbol in `bind` is not in the graph, the model

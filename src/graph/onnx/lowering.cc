@@ -31,12 +31,16 @@ Tensor Transposed(const Tensor& matrix) {
 
 }  // namespace
 
-Lowering::Lowering(const Graph& graph, OnnxWeights weights, ModelWriter* writer)
-    : graph_(graph), weights_(weights), writer_(writer) {}
+Lowering::Lowering(const Graph& graph, OnnxWeights weights, const StepForm* step,
+                   ModelWriter* writer)
+    : graph_(graph), weights_(weights), step_(step), writer_(writer) {}
 
 Status Lowering::Run() {
   AddInterface();
-  for (const Node& node : graph_.nodes()) {
+  for (size_t i = 0; i < graph_.nodes().size(); ++i) {
+    const Node& node = graph_.nodes()[i];
+    if (step_ != nullptr && std::ranges::binary_search(step_->host_nodes, static_cast<int32_t>(i)))
+      continue;
     scope_ = node.name;
     TESSERA_RETURN_IF_ERROR(LowerNode(node));
     TESSERA_RETURN_IF_ERROR(status_);
@@ -47,28 +51,61 @@ Status Lowering::Run() {
 
 // Names of the interface are taken first; inner values give way to them.
 void Lowering::AddInterface() {
-  for (ValueId id : graph_.inputs()) {
-    const Value& value = graph_.value(id);
-    plain_[id] = Unique(value.name);
-    writer_->AddInput(plain_[id], value.dtype, value.dims);
-  }
-  for (ValueId id : graph_.states()) {
-    const Value& value = graph_.value(id);
-    plain_[id] = Unique("past_" + value.name);
-    writer_->AddInput(plain_[id], value.dtype, value.dims);
-  }
-  const auto add_output = [&](const std::string& name, ValueId id) {
-    const Value& value = graph_.value(id);
-    if (!taken_.insert(name).second) {
-      status_ = InvalidArgument("ONNX export: two inputs or outputs are named '" + name + "'");
+  if (step_ != nullptr) {
+    AddStepInputs();
+  } else {
+    for (ValueId id : graph_.inputs()) {
+      const Value& value = graph_.value(id);
+      plain_[id] = Unique(value.name);
+      writer_->AddInput(plain_[id], value.dtype, value.dims);
     }
-    writer_->AddOutput(name, value.dtype, value.dims);
-    if (value.kind == ValueKind::kNode) result_names_.emplace(id, name);
-  };
-  for (const GraphOutput& output : graph_.outputs()) add_output(output.name, output.value);
-  for (const StateUpdate& update : graph_.state_updates()) {
-    add_output("present_" + graph_.value(update.state).name, update.value);
+    for (ValueId id : graph_.states()) {
+      const Value& value = graph_.value(id);
+      plain_[id] = Unique("past_" + value.name);
+      writer_->AddInput(plain_[id], value.dtype, value.dims);
+    }
   }
+  for (const GraphOutput& output : graph_.outputs()) AddOutput(output.name, output.value);
+  if (step_ != nullptr) {
+    for (const StepForm::NewRows& rows : step_->new_rows) AddOutput(rows.name, rows.rows);
+    return;
+  }
+  for (const StateUpdate& update : graph_.state_updates())
+    AddOutput("present_" + graph_.value(update.state).name, update.value);
+}
+
+void Lowering::AddStepInputs() {
+  const auto add = [&](const std::string& name, DType dtype, const Dims& dims) {
+    if (!taken_.insert(name).second)
+      status_ = InvalidArgument("ONNX export: two inputs or outputs are named '" + name + "'");
+    writer_->AddInput(name, dtype, dims);
+  };
+  for (ValueId id : step_->inputs) {
+    const Value& value = graph_.value(id);
+    plain_[id] = value.name;
+    add(value.name, value.dtype, value.dims);
+  }
+  for (const StepForm::Lookup& lookup : step_->lookups) {
+    plain_[lookup.rows] = lookup.name;
+    add(lookup.name, DType::kF32, graph_.value(lookup.rows).dims);
+  }
+  for (const StepForm::Mask& mask : step_->masks) add(mask.name, DType::kF32, {1, mask.size});
+  for (const StepForm::Past& past : step_->pasts)
+    add(past.name, DType::kF32, {past.rows, graph_.value(past.state).dims[2]});
+}
+
+void Lowering::AddOutput(const std::string& name, ValueId id) {
+  const Value& value = graph_.value(id);
+  if (!taken_.insert(name).second)
+    status_ = InvalidArgument("ONNX export: two inputs or outputs are named '" + name + "'");
+  writer_->AddOutput(name, value.dtype, value.dims);
+  if (value.kind == ValueKind::kNode) result_names_.emplace(Original(id), name);
+}
+
+ValueId Lowering::Original(ValueId id) const {
+  if (step_ == nullptr) return id;
+  const auto it = step_->same.find(id);
+  return it == step_->same.end() ? id : it->second;
 }
 
 void Lowering::FinishOutputs() {
@@ -78,6 +115,10 @@ void Lowering::FinishOutputs() {
     if (source != name) Emit("Identity", {source}, {}, name);
   };
   for (const GraphOutput& output : graph_.outputs()) finish(output.name, output.value);
+  if (step_ != nullptr) {
+    for (const StepForm::NewRows& rows : step_->new_rows) finish(rows.name, rows.rows);
+    return;
+  }
   for (const StateUpdate& update : graph_.state_updates()) {
     finish("present_" + graph_.value(update.state).name, update.value);
   }
@@ -128,7 +169,7 @@ Status Lowering::LowerNode(const Node& node) {
       LowerCacheWrite(node);
       return OkStatus();
     case OpKind::kCachedAttention:
-      LowerCachedAttention(node);
+      step_ != nullptr ? LowerStepAttention(node) : LowerCachedAttention(node);
       return OkStatus();
     case OpKind::kRaggedAttention:
       LowerRaggedAttention(node);
@@ -228,6 +269,7 @@ bool Lowering::OnlyChannelsFirst(ValueId id) const {
 }
 
 Lowering::Name Lowering::Read(ValueId id) {
+  id = Original(id);
   if (const auto it = plain_.find(id); it != plain_.end()) return it->second;
   const Value& value = graph_.value(id);
   if (OnlyChannelsFirst(id)) {
@@ -305,8 +347,10 @@ Lowering::Name Lowering::FloatConstant(const std::string& name, const Tensor& te
 Lowering::Name Lowering::Emit(std::string_view op_type, const std::vector<Name>& inputs,
                               const std::vector<Attribute>& attributes, Name output) {
   if (output.empty()) output = Unique(scope_ + "/" + std::string(op_type));
-  // Outputs are unique, so they serve as node names too.
-  writer_->AddNode(op_type, output, inputs, {output}, attributes);
+  const Name first = scope_ + "/" + std::string(op_type);
+  Name name = first;
+  for (int i = 2; !node_names_.insert(name).second; ++i) name = first + "_" + std::to_string(i);
+  writer_->AddNode(op_type, name, inputs, {output}, attributes);
   return output;
 }
 

@@ -14,18 +14,36 @@
 
 #include "graph/onnx/export.h"
 #include "graph/onnx/model_writer.h"
+#include "graph/onnx/step.h"
 
 namespace tessera::onnx {
 
 class Lowering {
  public:
-  Lowering(const Graph& graph, OnnxWeights weights, ModelWriter* writer);
+  // With `step` the device's part of that form, otherwise everything; it must outlive the lowering.
+  Lowering(const Graph& graph, OnnxWeights weights, const StepForm* step, ModelWriter* writer);
   Status Run();
 
  private:
   using Name = std::string;  // of an ONNX value
 
+  // What the scores of an attention are changed by before the softmax.
+  struct AttentionMask {
+    enum Kind : uint8_t {
+      kNone,
+      kSeen,         // `name` is a bool that broadcasts to the scores, true for keys that are seen
+      kSeenOrEmpty,  // the same, and there may be queries that see none: they give zeros
+      kAdded,        // `name` is added to the scores
+    };
+    Kind kind = kNone;
+    Name name;
+  };
+
   void AddInterface();
+  void AddStepInputs();
+  void AddOutput(const std::string& name, ValueId id);
+  // The value that another is under a second name (StepForm::same).
+  ValueId Original(ValueId id) const;
   Status LowerNode(const Node& node);
   void FinishOutputs();
 
@@ -45,10 +63,17 @@ class Lowering {
   void LowerAttention(const Node& node);
   void LowerCachedAttention(const Node& node);
   void LowerRaggedAttention(const Node& node);
+  void LowerStepAttention(const Node& node);
   // Softmax(q k) v with q [b, heads, q_len, head_dim], k [b, heads, head_dim, keys], v [b, heads,
-  // keys, head_dim]. `mask` is a bool that broadcasts to the scores, true for keys that are seen,
-  // or "". With `may_be_empty` a row may see none.
-  Name Attend(const Name& q, const Name& k, const Name& v, const Name& mask, bool may_be_empty);
+  // keys, head_dim].
+  Name Attend(const Name& q, const Name& k, const Name& v, const AttentionMask& mask);
+  // The same for a node whose query, key and value are its first inputs, [batch, tokens, width] or
+  // [tokens, width]: splits them into heads, attends, joins the heads.
+  void AttendHeads(const Node& node, const AttentionMask& mask);
+  // bool [tokens, tokens]: both lie in one sequence.
+  Name SameSequence(ValueId tokens, ValueId offsets);
+  // f32 [heads, width]: `value` in the columns of a row's head, else 0.
+  Name HeadColumns(int64_t num_heads, int64_t width, float value);
   // int64 [n]: 0, 1, ... n - 1 where n is the size of dimension `axis` of a value.
   Name Positions(ValueId id, int64_t axis);
   // bool [rows, 1, 1, n]: position < lengths[row].
@@ -82,10 +107,11 @@ class Lowering {
 
   const Graph& graph_;
   OnnxWeights weights_;
+  const StepForm* step_;
   ModelWriter* writer_;
   Status status_;
   std::string scope_;  // name of the node at hand
-  std::set<Name> taken_;
+  std::set<Name> taken_, node_names_;
   std::map<ValueId, Name> plain_, f32_, channels_first_, int64_, transposed_;
   std::map<ValueId, Name> result_names_;
   std::map<std::string, Name> shared_;  // small constants, positions and masks, by what they are

@@ -14,13 +14,42 @@ Attribute Perm(std::vector<int64_t> order) { return {"perm", std::move(order)}; 
 
 }  // namespace
 
-Lowering::Name Lowering::Attend(const Name& q, const Name& k, const Name& v, const Name& mask,
-                                bool may_be_empty) {
+Lowering::Name Lowering::Attend(const Name& q, const Name& k, const Name& v,
+                                const AttentionMask& mask) {
   Name scores = Emit("MatMul", {q, k});
-  if (!mask.empty()) scores = Emit("Where", {mask, scores, F32Scalar(kHidden)});
+  const bool selects =
+      mask.kind == AttentionMask::kSeen || mask.kind == AttentionMask::kSeenOrEmpty;
+  if (selects) scores = Emit("Where", {mask.name, scores, F32Scalar(kHidden)});
+  if (mask.kind == AttentionMask::kAdded) scores = Emit("Add", {scores, mask.name});
   Name weights = Emit("Softmax", {scores}, {{"axis", int64_t{-1}}});
-  if (may_be_empty) weights = Emit("Where", {mask, weights, F32Scalar(0.0f)});
+  if (mask.kind == AttentionMask::kSeenOrEmpty)
+    weights = Emit("Where", {mask.name, weights, F32Scalar(0.0f)});
   return Emit("MatMul", {weights, v});
+}
+
+void Lowering::AttendHeads(const Node& node, const AttentionMask& mask) {
+  const auto& attention = std::get<AttentionAttributes>(node.attributes);
+  const Dims& dims = graph_.value(node.inputs[0]).dims;
+  const int64_t width = dims.back().add, head_dim = width / attention.num_heads;
+  // The axes of tokens, heads and columns come after the batch, where there is one.
+  const bool batched = dims.size() == 3;
+  const auto permuted = [&](const Name& x, std::vector<int64_t> axes) {
+    if (batched) {
+      for (int64_t& axis : axes) ++axis;
+      axes.insert(axes.begin(), 0);
+    }
+    return Emit("Transpose", {x}, {{"perm", std::move(axes)}});
+  };
+  const Name split = batched ? Int64s({0, 0, attention.num_heads, head_dim})
+                             : Int64s({0, attention.num_heads, head_dim});
+  const auto heads = [&](ValueId id, std::vector<int64_t> axes) {
+    return permuted(Emit("Reshape", {ReadF32(id), split}), std::move(axes));
+  };
+  const Name q = Emit("Mul", {heads(node.inputs[0], {1, 0, 2}), F32Scalar(attention.scale)});
+  const Name k = heads(node.inputs[1], {1, 2, 0}), v = heads(node.inputs[2], {1, 0, 2});
+  const Name joined = permuted(Attend(q, k, v, mask), {1, 0, 2});
+  EmitResult(node.outputs[0], "Reshape",
+             {joined, batched ? Int64s({0, 0, width}) : Int64s({0, width})});
 }
 
 Lowering::Name Lowering::Positions(ValueId id, int64_t axis) {
@@ -50,26 +79,21 @@ Lowering::Name Lowering::SeenMask(ValueId lengths, ValueId keys, int64_t axis) {
 }
 
 void Lowering::LowerAttention(const Node& node) {
-  const auto& attention = std::get<AttentionAttributes>(node.attributes);
-  const ValueId query = node.inputs[0], key = node.inputs[1], value = node.inputs[2];
-  const int64_t width = graph_.value(query).dims[2].add;
-  const Name split = Int64s({0, 0, attention.num_heads, width / attention.num_heads});
-  const auto heads = [&](ValueId id, std::vector<int64_t> order) {
-    return Emit("Transpose", {Emit("Reshape", {ReadF32(id), split})}, {Perm(std::move(order))});
-  };
-  const Name q = Emit("Mul", {heads(query, {0, 2, 1, 3}), F32Scalar(attention.scale)});
-  const Name k = heads(key, {0, 2, 3, 1}), v = heads(value, {0, 2, 1, 3});
+  const ValueId query = node.inputs[0], key = node.inputs[1];
   const bool has_lengths = node.inputs.size() > 3 && node.inputs[3] != kNoValue;
-  Name mask;
-  if (has_lengths) mask = SeenMask(node.inputs[3], key, 1);
-  if (attention.causal) {
+  AttentionMask mask;
+  if (has_lengths) mask = {AttentionMask::kSeenOrEmpty, SeenMask(node.inputs[3], key, 1)};
+  if (std::get<AttentionAttributes>(node.attributes).causal) {
     const Name positions = Positions(query, 1);
     const Name rows = Emit("Unsqueeze", {positions, Int64s({1})});
     const Name earlier = Emit("LessOrEqual", {positions, rows});
-    mask = has_lengths ? Emit("And", {mask, earlier}) : earlier;
+    if (has_lengths) {
+      mask.name = Emit("And", {mask.name, earlier});
+    } else {
+      mask = {AttentionMask::kSeen, earlier};
+    }
   }
-  const Name joined = Emit("Transpose", {Attend(q, k, v, mask, has_lengths)}, {Perm({0, 2, 1, 3})});
-  EmitResult(node.outputs[0], "Reshape", {joined, Int64s({0, 0, width})});
+  AttendHeads(node, mask);
 }
 
 Lowering::Name Lowering::PagedPlaces(const Node& node) {
@@ -118,36 +142,31 @@ void Lowering::LowerCachedAttention(const Node& node) {
   const Name q = Emit("Mul", {heads, F32Scalar(attention.scale)});
   const Name k = history(keys, {0, 2, 3, 1}), v = history(values, {0, 2, 1, 3});
   EmitResult(node.outputs[0], "Reshape",
-             {Attend(q, k, v, mask, /*may_be_empty=*/true), Int64s({0, width})});
+             {Attend(q, k, v, {AttentionMask::kSeenOrEmpty, mask}), Int64s({0, width})});
+}
+
+Lowering::Name Lowering::SameSequence(ValueId tokens, ValueId offsets) {
+  const std::string key =
+      "sequences " + std::to_string(offsets) + " " + DimToString(graph_.value(tokens).dims[0]);
+  if (const auto it = shared_.find(key); it != shared_.end()) return it->second;
+  // A token's sequence is told by how many offsets lie at or below it; of the tokens behind the
+  // last offset that is all of them.
+  const Name positions = Positions(tokens, 0);
+  const Name ends = Emit("Unsqueeze", {ReadInt64(offsets), Int64s({1})});
+  const Name passed = Cast(Emit("LessOrEqual", {ends, positions}), DType::kI64);
+  const Name sequence = Emit("ReduceSum", {passed, Int64s({0})}, {{"keepdims", int64_t{1}}});
+  const Name column = Emit("Transpose", {sequence}, {Perm({1, 0})});
+  const Name count = Emit("Shape", {Read(offsets)});
+  const Name owned = Emit("Less", {sequence, count});
+  return shared_[key] = Emit("And", {Emit("Equal", {column, sequence}), owned});
 }
 
 void Lowering::LowerRaggedAttention(const Node& node) {
-  const auto& attention = std::get<AttentionAttributes>(node.attributes);
   const ValueId query = node.inputs[0], offsets = node.inputs[3];
-  const int64_t width = graph_.value(query).dims[1].add;
-  const std::string key =
-      "sequences " + std::to_string(offsets) + " " + DimToString(graph_.value(query).dims[0]);
-  if (!shared_.contains(key)) {
-    // A token's sequence is told by how many offsets lie at or below it; of the tokens behind the
-    // last offset that is all of them.
-    const Name positions = Positions(query, 0);
-    const Name ends = Emit("Unsqueeze", {ReadInt64(offsets), Int64s({1})});
-    const Name passed = Cast(Emit("LessOrEqual", {ends, positions}), DType::kI64);
-    const Name sequence = Emit("ReduceSum", {passed, Int64s({0})}, {{"keepdims", int64_t{1}}});
-    const Name column = Emit("Transpose", {sequence}, {Perm({1, 0})});
-    const Name count = Emit("Shape", {Read(offsets)});
-    const Name owned = Emit("Less", {sequence, count});
-    shared_[key] = Emit("And", {Emit("Equal", {column, sequence}), owned});
-  }
-  const Name split = Int64s({0, attention.num_heads, width / attention.num_heads});
-  const auto heads = [&](ValueId id, std::vector<int64_t> order) {
-    return Emit("Transpose", {Emit("Reshape", {ReadF32(id), split})}, {Perm(std::move(order))});
-  };
-  const Name q = Emit("Mul", {heads(query, {1, 0, 2}), F32Scalar(attention.scale)});
-  const Name k = heads(node.inputs[1], {1, 2, 0}), v = heads(node.inputs[2], {1, 0, 2});
-  const Name joined =
-      Emit("Transpose", {Attend(q, k, v, shared_[key], /*may_be_empty=*/true)}, {Perm({1, 0, 2})});
-  EmitResult(node.outputs[0], "Reshape", {joined, Int64s({0, width})});
+  if (step_ == nullptr)
+    return AttendHeads(node, {AttentionMask::kSeenOrEmpty, SameSequence(query, offsets)});
+  const int64_t tokens = graph_.value(query).dims[0].add;
+  AttendHeads(node, {AttentionMask::kAdded, step_->FindMask(offsets, tokens, false)->name});
 }
 
 }  // namespace tessera::onnx

@@ -123,8 +123,12 @@ void AddExternalEntry(std::string_view key, std::string_view value, WireWriter* 
 
 }  // namespace
 
-ModelWriter::ModelWriter(std::string path, bool external_data)
-    : path_(std::move(path)), data_path_(path_ + ".data"), external_data_(external_data) {}
+ModelWriter::ModelWriter(std::string path, bool external_data,
+                         AtomicFileWriter::Durability durability)
+    : path_(std::move(path)),
+      data_path_(path_ + ".data"),
+      external_data_(external_data),
+      durability_(durability) {}
 
 void ModelWriter::AddNode(std::string_view op_type, std::string_view name,
                           const std::vector<std::string>& inputs,
@@ -215,12 +219,12 @@ Status ModelWriter::Finish(std::string_view graph_name) {
                              "set external_data");
   }
   // The weights first: a model file never points to data that is not there.
-  if (data_file_) TESSERA_RETURN_IF_ERROR(data_file_->Commit());
+  if (data_file_) TESSERA_RETURN_IF_ERROR(data_file_->Commit(durability_));
   TESSERA_ASSIGN_OR_RETURN(AtomicFileWriter file, AtomicFileWriter::Create(path_));
   for (const WireWriter* part : {&head, &nodes_, &name, &initializers_, &interface_}) {
     TESSERA_RETURN_IF_ERROR(file.Append(AsBytes(part->data())));
   }
-  return file.Commit();
+  return file.Commit(durability_);
 }
 
 }  // namespace tessera::onnx

@@ -26,7 +26,8 @@ struct Attribute {
 class ModelWriter {
  public:
   // With `external_data`, initialisers above 1 MB go to "NAME.data" beside the model.
-  ModelWriter(std::string path, bool external_data);
+  ModelWriter(std::string path, bool external_data,
+              AtomicFileWriter::Durability durability = AtomicFileWriter::Durability::kFlush);
 
   void AddNode(std::string_view op_type, std::string_view name,
                const std::vector<std::string>& inputs, const std::vector<std::string>& outputs,
@@ -44,6 +45,7 @@ class ModelWriter {
 
   std::string path_, data_path_;
   bool external_data_;
+  AtomicFileWriter::Durability durability_;
   std::optional<AtomicFileWriter> data_file_;
   uint64_t data_size_ = 0;
   WireWriter nodes_, initializers_, interface_;
