@@ -16,4 +16,16 @@ const char* EvidenceTierName(EvidenceTier tier) {
   return "heuristic";
 }
 
+const char* DeviceKindName(DeviceKind kind) {
+  switch (kind) {
+    case DeviceKind::kCpu:
+      return "cpu";
+    case DeviceKind::kGpu:
+      return "gpu";
+    case DeviceKind::kNpu:
+      return "npu";
+  }
+  return "unknown";
+}
+
 }  // namespace tessera

@@ -10,18 +10,6 @@
 
 namespace tessera {
 
-const char* DeviceKindName(DeviceKind kind) {
-  switch (kind) {
-    case DeviceKind::kCpu:
-      return "cpu";
-    case DeviceKind::kGpu:
-      return "gpu";
-    case DeviceKind::kNpu:
-      return "npu";
-  }
-  return "unknown";
-}
-
 CpuInfo DetectCpu() {
   constexpr uint64_t kLimit = 16 << 20;  // 4096 threads list about 8 MB
   Result<std::string> text = ReadFile("/proc/cpuinfo", kLimit);
