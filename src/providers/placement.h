@@ -38,6 +38,9 @@ struct StagePlacement {
   bool emulated = false;
   int64_t subgraphs = 1;  // parts between which tensors change hands
   std::vector<NodePlacement> nodes;
+  // Nodes of the graph that were not compiled, since the host does them around every run: rows of
+  // tables that are looked up, rows that are stored in a state.
+  std::vector<std::string> host_nodes;
   double compile_seconds = 0;
   bool from_cache = false;
 };
