@@ -1,0 +1,129 @@
+// ONNX Runtime's CPU provider and Qualcomm's compiler and emulator, as they are installed by
+// tools/make_venv.sh npu; skipped where they are not.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "graph/builder.h"
+#include "graph/interpreter.h"
+#include "graph/onnx/export.h"
+#include "providers/onnxruntime/backend.h"
+#include "tests/unit/graph_samples.h"
+#include "tests/unit/npu_venv.h"
+#include "tests/unit/temp_path.h"
+
+namespace tessera {
+namespace {
+
+using samples::Random;
+namespace fs = std::filesystem;
+
+class OnnxRuntime : public testing::Test {
+ protected:
+  void SetUp() override {
+    UseNpuVenv();
+    folder_ = TempPath("ort");
+    fs::create_directories(folder_);
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+
+  // Skips the test where the libraries are not installed.
+  std::shared_ptr<const FixedBackend> Open(std::string_view ep, OnnxRuntimeOptions options = {}) {
+    auto backend = OpenOnnxRuntimeBackend(ep, options);
+    if (backend.ok()) return *backend;
+    if (backend.status().code() != StatusCode::kNotFound &&
+        backend.status().code() != StatusCode::kUnimplemented) {
+      ADD_FAILURE() << backend.status().ToString();
+    }
+    reason_ = backend.status().ToString();
+    return nullptr;
+  }
+
+  // y[rows, 32] = Gelu(LayerNorm(x[rows, 64]) * W + b), rows fixed to 8 in the file.
+  void ExportSmallGraph() {
+    Random random(1);
+    GraphBuilder builder("small");
+    const ValueId x = builder.Input("x", DType::kF32, {Dim("rows"), Dim(64)});
+    const ValueId gamma = builder.Constant("gamma", random.Floats({64}));
+    const ValueId beta = builder.Constant("beta", random.Floats({64}));
+    const ValueId weight = builder.Constant("weight", random.Floats({32, 64}));
+    const ValueId bias = builder.Constant("bias", random.Floats({32}));
+    const ValueId norm = builder.LayerNorm("norm", x, gamma, beta);
+    builder.Output("y", builder.Gelu("gelu", builder.Linear("linear", norm, weight, bias)));
+    auto graph = builder.Build();
+    ASSERT_TRUE(graph.ok()) << graph.status().ToString();
+    OnnxExportOptions options;
+    options.bind = {{"rows", 8}};
+    file_ = (folder_ / "small.onnx").string();
+    ASSERT_TRUE(ExportOnnx(*graph, file_, options).ok());
+    x_ = random.Floats({8, 64});
+    auto outputs = Interpret(*graph, {{"x", x_.ViewOf()}}, nullptr);
+    ASSERT_TRUE(outputs.ok()) << outputs.status().ToString();
+    expected_ = std::move(outputs->at("y"));
+  }
+
+  // Largest distance from the interpreter's result.
+  float RunSmallGraph(FixedModel& model) {
+    Tensor y = Tensor::Zeros(DType::kF32, {8, 32});
+    const NamedView input = {"x", x_.ViewOf()};
+    const NamedMutableView output = {"y", y.MutableViewOf()};
+    const Status status = model.Run({&input, 1}, {&output, 1}, {});
+    EXPECT_TRUE(status.ok()) << status.ToString();
+    float worst = 0;
+    for (int64_t i = 0; i < y.size(); ++i) {
+      worst = std::max(worst, std::abs(y.As<float>()[i] - expected_.As<float>()[i]));
+    }
+    return worst;
+  }
+
+  fs::path folder_;
+  std::string file_;
+  std::string reason_;
+  Tensor x_;
+  Tensor expected_;
+};
+
+TEST_F(OnnxRuntime, CpuProviderComputesWhatTheInterpreterDoes) {
+  const auto backend = Open("cpu");
+  if (backend == nullptr) GTEST_SKIP() << reason_;
+  EXPECT_EQ(backend->info().name, "onnxruntime:cpu");
+  EXPECT_EQ(backend->info().device, DeviceKind::kCpu);
+  EXPECT_FALSE(backend->info().emulated);
+  ExportSmallGraph();
+  auto model = backend->Compile(file_, {.stage = "small"}, {});
+  ASSERT_TRUE(model.ok()) << model.status().ToString();
+  fs::remove(file_);
+  EXPECT_LT(RunSmallGraph(**model), 1e-5f);
+  const StagePlacement& placement = (*model)->placement();
+  EXPECT_EQ(placement.stage, "small");
+  ASSERT_FALSE(placement.nodes.empty());
+  for (const NodePlacement& node : placement.nodes) {
+    EXPECT_EQ(node.provider, "CPUExecutionProvider") << node.name;
+    EXPECT_EQ(node.device, DeviceKind::kCpu) << node.name;
+  }
+}
+
+TEST_F(OnnxRuntime, RefusesTensorsThatAreNotTheModels) {
+  const auto backend = Open("cpu");
+  if (backend == nullptr) GTEST_SKIP() << reason_;
+  ExportSmallGraph();
+  auto model = backend->Compile(file_, {.stage = "small"}, {});
+  ASSERT_TRUE(model.ok()) << model.status().ToString();
+  Tensor y = Tensor::Zeros(DType::kF32, {8, 32});
+  const NamedMutableView output = {"y", y.MutableViewOf()};
+  const Tensor short_x = Tensor::Zeros(DType::kF32, {7, 64});
+  const NamedView wrong_shape = {"x", short_x.ViewOf()};
+  EXPECT_EQ((*model)->Run({&wrong_shape, 1}, {&output, 1}, {}).code(),
+            StatusCode::kInvalidArgument);
+  const NamedView wrong_name = {"z", x_.ViewOf()};
+  EXPECT_EQ((*model)->Run({&wrong_name, 1}, {&output, 1}, {}).code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ((*model)->Run({}, {&output, 1}, {}).code(), StatusCode::kInvalidArgument);
+  std::stop_source stop;
+  stop.request_stop();
+  const NamedView input = {"x", x_.ViewOf()};
+  EXPECT_EQ((*model)->Run({&input, 1}, {&output, 1}, stop.get_token()).code(),
+            StatusCode::kCancelled);
+}
+
+}  // namespace
+}  // namespace tessera
