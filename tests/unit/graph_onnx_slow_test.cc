@@ -1,5 +1,5 @@
 // Exports graphs and compares ONNX Runtime's results with the interpreter's. Needs the packages of
-// tools/make_onnx_venv.sh in .deps/venv-onnx, or another Python that has them in
+// tools/make_venv.sh onnx in .deps/venv-onnx, or another Python that has them in
 // TESSERA_ONNX_PYTHON.
 #include <gtest/gtest.h>
 
@@ -34,7 +34,7 @@ class OnnxExport : public testing::Test {
   void SetUp() override {
     if (!fs::exists(Python())) {
       GTEST_SKIP() << "no Python with onnx and onnxruntime at " << Python()
-                   << "; run tools/make_onnx_venv.sh";
+                   << "; run tools/make_venv.sh onnx";
     }
     folder_ =
         fs::path(testing::TempDir()) /

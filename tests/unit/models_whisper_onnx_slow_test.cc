@@ -1,7 +1,7 @@
 // The exported stages of whisper-base in ONNX Runtime against openai-whisper's own tensors, within
 // the tolerances that the CPU provider keeps (models_whisper_stages_slow_test.cc): with symbols,
 // and with the fixed shapes that NPU compilers want. The mel is openai-whisper's, so that the
-// stages alone are judged. Needs the packages of tools/make_onnx_venv.sh.
+// stages alone are judged. Needs the packages of tools/make_venv.sh onnx.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -57,7 +57,7 @@ class WhisperOnnxTest : public testing::TestWithParam<bool> {
   void SetUp() override {
     if (!fs::exists(Python())) {
       GTEST_SKIP() << "no Python with onnx and onnxruntime at " << Python()
-                   << "; run tools/make_onnx_venv.sh";
+                   << "; run tools/make_venv.sh onnx";
     }
     const Result<std::string> models = ModelsFolder();
     ASSERT_TRUE(models.ok());

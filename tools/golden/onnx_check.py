@@ -6,7 +6,7 @@
 Each folder holds model.onnx, tensors.txt and raw little-endian files. A line of tensors.txt is
 `input|output NAME TYPE SHAPE FILE`, SHAPE as 2x3x4 or `scalar`. Prints one line an output with its largest error; the exit code is
 1 when one passes the tolerance of 2e-5 * (1 + largest expected magnitude), or a model is not valid.
-Packages: see tools/make_onnx_venv.sh.
+Packages: see tools/make_venv.sh onnx.
 """
 import pathlib
 import sys

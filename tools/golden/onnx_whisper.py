@@ -7,7 +7,7 @@ FOLDER holds encoder.onnx, cross_kv.onnx and decoder.onnx (`tessera models expor
 {"mel": FILE of raw f32 [frames, mels], "mels": N, "tokens": [...], "prompt": N, "positions": N, "history": N}. The mel is padded with
 zeros to 2 * positions frames. The first `prompt` tokens go in one call and the others one by one; a decoder of fixed shapes gets all
 of them one by one. Checks the models with onnx.checker and writes features.npy, cross_key.0.npy ... and logits.npy
-[tokens, vocabulary] to FOLDER. Packages: see tools/make_onnx_venv.sh.
+[tokens, vocabulary] to FOLDER. Packages: see tools/make_venv.sh onnx.
 """
 import json
 import pathlib
