@@ -14,6 +14,7 @@
 #include "tests/unit/graph_samples.h"
 #include "tests/unit/temp_path.h"
 #include "tests/unit/tiny_onnx.h"
+#include "tests/unit/vendor_venv.h"
 
 namespace tessera {
 namespace {
@@ -23,6 +24,7 @@ using testing::HasSubstr;
 class OpenVinoOnCpu : public testing::Test {
  protected:
   void SetUp() override {
+    UseVendorVenv();
     if (const auto library = openvino::OpenLibrary(""); !library.ok()) {
       GTEST_SKIP() << library.status().message();
     }
@@ -195,18 +197,18 @@ TEST_F(OpenVinoOnCpu, QueryNamesTheKernels) {
 TEST_F(OpenVinoOnCpu, AStopEndsARun) {
   TinyOnnx onnx;
   Tensor w = Tensor::Zeros(DType::kF32, {512, 512});
-  onnx.Input("x0", {4096, 512}).Constant("w", w);
+  onnx.Input("x0", {1024, 512}).Constant("w", w);
   constexpr int kLayers = 200;  // many seconds
   for (int i = 0; i < kLayers; ++i) {
     const std::string from = std::to_string(i), to = std::to_string(i + 1);
     onnx.Node("MatMul", "m" + from, {"x" + from, "w"}, "y" + from);
     onnx.Node("Sin", "s" + from, {"y" + from}, "x" + to);
   }
-  onnx.Output("x" + std::to_string(kLayers), {4096, 512});
+  onnx.Output("x" + std::to_string(kLayers), {1024, 512});
   ASSERT_TRUE(onnx.Write(Path("long.onnx")).ok());
   auto model = backend_->Compile(Path("long.onnx"), {.stage = "long"}, {});
   ASSERT_TRUE(model.ok()) << model.status().ToString();
-  Tensor x = Tensor::Zeros(DType::kF32, {4096, 512}), y(DType::kF32, {4096, 512});
+  Tensor x = Tensor::Zeros(DType::kF32, {1024, 512}), y(DType::kF32, {1024, 512});
   const NamedView in[] = {{"x0", x.ViewOf()}};
   const std::string last = "x" + std::to_string(kLayers);
   const NamedMutableView out[] = {{last, y.MutableViewOf()}};
@@ -227,10 +229,18 @@ TEST_F(OpenVinoOnCpu, AnAbsentDeviceSaysWhatHelps) {
             StatusCode::kInvalidArgument);
 }
 
+std::string NotALibrary() {
+  const std::string path = TempPath("libopenvino_c.so");
+  TESSERA_CHECK(WriteFileAtomically(path, "not a library").ok());
+  return path;
+}
+
 TEST(OpenVinoAbsent, SaysWhatToInstall) {
   const auto backend = OpenOpenVinoBackend("openvino:cpu", {.library = TempPath("nowhere")});
-  EXPECT_EQ(backend.status().code(), StatusCode::kUnavailable);
+  EXPECT_EQ(backend.status().code(), StatusCode::kNotFound);
   EXPECT_THAT(backend.status().message(), HasSubstr("pip install openvino"));
+  const auto broken = OpenOpenVinoBackend("openvino:cpu", {.library = NotALibrary()});
+  EXPECT_EQ(broken.status().code(), StatusCode::kUnavailable) << broken.status().message();
 }
 
 }  // namespace

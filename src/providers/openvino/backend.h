@@ -23,7 +23,8 @@ struct OpenVinoOptions {
 };
 
 // `device`: "openvino:cpu", "openvino:gpu" or "openvino:npu". kInvalidArgument: another name or an
-// unknown precision; kUnavailable: no library, no plugin or no such device, with what helps.
+// unknown precision; kNotFound: OpenVINO is not installed (where it was looked for); kUnavailable:
+// it cannot be used, has no plugin for the device or sees no such device. With what helps.
 Result<std::shared_ptr<const FixedBackend>> OpenOpenVinoBackend(std::string_view device,
                                                                 const OpenVinoOptions& options);
 

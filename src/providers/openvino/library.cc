@@ -149,7 +149,10 @@ Result<std::shared_ptr<const OpenVinoLibrary>> OpenLibrary(const std::string& op
     if (!why.empty()) why += "; ";
     why += library.status().message();
   }
-  return Unavailable(search.NotFoundStatus(query, why).message());
+  const Status status = search.NotFoundStatus(query, why);
+  const bool is_there = std::any_of(search.candidates.begin(), search.candidates.end(),
+                                    [](const auto& c) { return c.source != "system"; });
+  return is_there ? Unavailable(status.message()) : status;
 }
 
 }  // namespace tessera::openvino

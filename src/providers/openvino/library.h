@@ -40,7 +40,8 @@ struct OpenVinoLibrary {
 
 // Opens libopenvino_c. `option`: the file or its folder; "" searches TESSERA_OPENVINO, Python's
 // site-packages and the system (providers/library_search.h).
-// kUnavailable: not found, or not a library that can be used; the message says what to install.
+// kNotFound: none is installed; kUnavailable: one is, but cannot be used. The message says where it
+// was looked for and what helps.
 Result<std::shared_ptr<const OpenVinoLibrary>> OpenLibrary(const std::string& option);
 
 }  // namespace tessera::openvino
