@@ -48,11 +48,12 @@ typedef enum tessera_mode {
 typedef enum tessera_task { TESSERA_TRANSCRIBE = 0, TESSERA_TRANSLATE = 1 } tessera_task;
 
 typedef struct tessera_model_options {
-  size_t size;        /* sizeof(tessera_model_options) */
-  const char* model;  /* name or path; NULL: the task's own, "whisper-base" for speech */
-  int32_t precision;  /* a tessera_precision; other values are refused */
-  int32_t threads;    /* 0: all cores */
-  const char* device; /* NULL: "auto" */
+  size_t size;         /* sizeof(tessera_model_options) */
+  const char* model;   /* name or path; NULL: the task's own, "whisper-base" for speech */
+  int32_t precision;   /* a tessera_precision; other values are refused */
+  int32_t threads;     /* 0: all cores */
+  const char* device;  /* NULL: "auto" */
+  int32_t require_npu; /* 1: TESSERA_UNAVAILABLE rather than anything else than an NPU */
 } tessera_model_options;
 
 typedef struct tessera_segment {
@@ -115,6 +116,10 @@ void tessera_transcribe_options_init(tessera_transcribe_options* options);
 tessera_status tessera_transcriber_create(const tessera_model_options* options,
                                           tessera_transcriber** transcriber);
 void tessera_transcriber_free(tessera_transcriber* transcriber);
+/* Which device runs which stage of the model, how much of it, and why not another: a JSON object
+ * as docs/devices.md describes it. Lives until the next call of this function with the same
+ * transcriber; NULL where there is none, or no memory. */
+const char* tessera_transcriber_placement(tessera_transcriber* transcriber);
 
 /* options NULL: defaults. After a cancel the result is TESSERA_OK and
  * tessera_transcript_cancelled() says 1: what was done is there. *transcript is NULL after a
@@ -189,6 +194,8 @@ void tessera_embedder_info_init(tessera_embedder_info* info);
 tessera_status tessera_embedder_create(const tessera_model_options* options,
                                        tessera_embedder** embedder);
 void tessera_embedder_free(tessera_embedder* embedder);
+/* As tessera_transcriber_placement. */
+const char* tessera_embedder_placement(tessera_embedder* embedder);
 /* Fills as many members as the caller's info->size has. */
 tessera_status tessera_embedder_get_info(const tessera_embedder* embedder,
                                          tessera_embedder_info* info);

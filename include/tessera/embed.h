@@ -76,11 +76,12 @@ struct EmbedderInfo {
 // only). A stop request gives cancelled.
 class Embedder {
  public:
-  // An empty model name is "all-minilm-l6-v2". invalid_argument for a model of another kind.
+  // An empty model name is kDefaultTextModel. invalid_argument for a model of another kind.
   static Result<Embedder> Create(const ModelOptions& options);
   static Result<Embedder> Create(const Model& model);
 
   const EmbedderInfo& info() const;
+  const Model& model() const;
   // Any number of texts; they are sorted by length inside and packed without padding, and use all
   // threads of the model.
   Result<Embeddings> Embed(std::span<const std::string_view> texts,

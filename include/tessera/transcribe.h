@@ -56,7 +56,7 @@ struct TranscribeOptions {
   // little content is encoded with a few seconds of silence behind it, which is several times
   // faster, and again in full where the result is in doubt; words that are about equally probable
   // may differ. Unset: true for f32, which stands for openai-whisper's text, false for bf16 and
-  // int8.
+  // int8. Devices of fixed shapes encode 30 s in any case.
   std::optional<bool> exact;
 
   // Search. At temperature 0 beam search if beam_size is set, else greedy; above 0 sampling, best
@@ -140,6 +140,8 @@ class Transcriber {
   Transcriber(Transcriber&&) noexcept;
   Transcriber& operator=(Transcriber&&) noexcept;
   ~Transcriber();
+
+  const Model& model() const;
 
   // Any audio or video file that `tessera doctor` lists as readable; "-" is standard input.
   Result<Transcript> TranscribeFile(const std::string& path, const TranscribeOptions& options = {},

@@ -20,7 +20,6 @@
 namespace tessera::cli {
 namespace {
 
-constexpr const char* kDefaultModel = "whisper-base";
 constexpr int kDefaultMels = 80;  // of every Whisper before large-v3
 constexpr double kDefaultSeconds = 1, kLeastSeconds = 0.001, kMostSeconds = 600;
 constexpr int kMostThreads = 1024;
@@ -114,7 +113,7 @@ class BenchRun {
       return NotFound(options_.audio + ": no such file; --audio takes a recording");
     }
     const bool by_default = options_.model.empty();
-    if (by_default) options_.model = kDefaultModel;
+    if (by_default) options_.model = kDefaultSpeechModel;
     Result<std::string> found = ModelPath(options_.model);
     if (found.ok()) {
       path = std::move(found).value();

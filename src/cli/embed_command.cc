@@ -16,6 +16,7 @@
 #include "base/file.h"
 #include "base/terminal.h"
 #include "cli/command.h"
+#include "cli/device_options.h"
 #include "cli/embed_options.h"
 #include "cli/exit_code.h"
 #include "cli/input_files.h"
@@ -407,6 +408,8 @@ int EmbedRun::Finish() {
     if (const Status status = output_->Finish(); !status.ok() && code_ == kExitOk)
       Fail("", status, ExitCodeForFile(status));
   }
+  if (const Status status = WritePlacement(*model_, options_.placement); !status.ok())
+    Fail("--placement", status, kExitBadInput);
   const double seconds = SecondsSince(start_);
   const double speed = seconds > 0 ? static_cast<double>(num_embedded_) / seconds : 0;
   if (options_.json) {
@@ -426,6 +429,7 @@ int EmbedRun::Finish() {
     std::fprintf(options_.output == "-" ? stderr : stdout, "%s\n", summary.dump().c_str());
   }
   if (!options_.quiet) {
+    std::fprintf(stderr, "tessera: placement: %s\n", model_->placement().c_str());
     std::string line = std::to_string(num_embedded_) + (num_embedded_ == 1 ? " text" : " texts");
     char text[96];
     std::snprintf(text, sizeof(text), ", %lld tokens in %.1f s (%.0f texts/s)",
@@ -440,7 +444,7 @@ int EmbedRun::Finish() {
     }
     std::fprintf(stderr, "tessera: %s\n", line.c_str());
   }
-  return interrupted ? kExitInterrupted : code_;
+  return interrupted ? kExitInterrupted : ExitCodeOfRun(*model_, code_);
 }
 
 }  // namespace

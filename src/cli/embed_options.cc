@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "cli/command.h"
+#include "cli/device_options.h"
 #include "cli/exit_code.h"
 
 namespace tessera::cli {
@@ -26,6 +27,9 @@ Status Apply(const RawFlags& raw, bool has_prompt, EmbedCommandOptions* options)
   if (raw.precision == "bf16") options->model.precision = Precision::kBF16;
   if (raw.precision == "int8") options->model.precision = Precision::kInt8;
 
+  TESSERA_RETURN_IF_ERROR(CheckDeviceOptions(options->model));
+  if (options->placement == "-" && options->output == "-")
+    return InvalidArgument("--placement - and the vectors both want stdout; name a file for one");
   EmbedOptions& embed = options->embed;
   const int kinds = (raw.query ? 1 : 0) + (raw.passage ? 1 : 0) + (raw.kind != "plain" ? 1 : 0);
   if (kinds > 1) return InvalidArgument("--query, --passage and --kind: expected one of them");
@@ -115,7 +119,7 @@ std::optional<int> ParseEmbed(const std::vector<std::string>& arguments,
   app.add_option("-m,--model", o.model.model,
                  "name (tessera models list) or path of a model [all-minilm-l6-v2]")
       ->group(model);
-  app.add_option("--device", o.model.device, "auto, npu, cpu or a provider [auto]")->group(model);
+  AddDeviceOptions(app, model, &o.model, &o.placement);
   app.add_option("--precision", raw.precision, "auto, f32, bf16 or int8 [auto]")
       ->check(CLI::IsMember({"auto", "f32", "bf16", "int8"}))
       ->group(model);

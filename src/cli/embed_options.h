@@ -24,7 +24,7 @@ struct EmbedCommandOptions {
   std::optional<RecordFormat> input_format;  // nothing: by the extension, stdin has lines
   std::string text_field = "text", id_field;
 
-  ModelOptions model{.model = "all-minilm-l6-v2"};
+  ModelOptions model{.model = kDefaultTextModel};
   EmbedOptions embed;
 
   std::string output = "-";  // "-": stdout
@@ -34,8 +34,9 @@ struct EmbedCommandOptions {
 
   // Texts, and bytes of text, that are read and embedded together. Memory grows with it.
   size_t batch = 1024;
-  bool quiet = false;  // no progress, no summary, no notes
-  bool json = false;   // the summary as JSON
+  std::string placement;  // JSON file for the placement report; "-": stdout
+  bool quiet = false;     // no progress, no summary, no notes
+  bool json = false;      // the summary as JSON
 };
 
 // Fills *options. An exit code when the command is over with that: help that was asked for, or a

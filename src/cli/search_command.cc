@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/terminal.h"
 #include "cli/command.h"
+#include "cli/device_options.h"
 #include "cli/exit_code.h"
 #include "cli/interrupt.h"
 #include "cli/line_reader.h"
@@ -25,7 +26,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr const char* kDefaultModel = "all-minilm-l6-v2";
 constexpr size_t kMostQuestionBytes = 1 << 16;
 
 double SecondsSince(Clock::time_point start) {
@@ -80,7 +80,7 @@ class SearchRun {
     if (!model.empty() && (FolderExists(model) || FileExists(model))) model = CanonicalPath(model);
     path_ = options_.index;
     if (!of_folder_) return true;
-    if (model.empty()) model = kDefaultModel;
+    if (model.empty()) model = kDefaultTextModel;
     Result<std::string> path = IndexOfFolder(options_.index, model);
     if (!path.ok()) return Fail(path.status(), kExitBadInput);
     path_ = std::move(*path);
@@ -104,15 +104,16 @@ class SearchRun {
   }
 
   // The model, loaded when it is first needed.
-  Result<const TextVectorizer*> Model() {
+  Result<const TextVectorizer*> Vectorizer() {
     if (vectorizer_) return static_cast<const TextVectorizer*>(vectorizer_.get());
     if (options_.model.model.empty())
-      options_.model.model = index_ ? index_->settings().model.name : kDefaultModel;
+      options_.model.model = index_ ? index_->settings().model.name : kDefaultTextModel;
     progress_.Message("loading " + options_.model.model);
     Result<Embedder> embedder = Embedder::Create(options_.model);
     progress_.Clear();
     model_failed_ = !embedder.ok();
     if (!embedder.ok()) return std::move(embedder).status();
+    model_.emplace(embedder->model());
     vectorizer_ = std::make_unique<EmbedderVectorizer>(std::move(*embedder));
     return static_cast<const TextVectorizer*>(vectorizer_.get());
   }
@@ -125,7 +126,7 @@ class SearchRun {
         options_.model.model = index_->settings().model.name;
         index_.reset();
       } else {
-        options_.model.model = kDefaultModel;
+        options_.model.model = kDefaultTextModel;
       }
     }
     InterruptGuard interrupt;
@@ -142,7 +143,7 @@ class SearchRun {
       progress_.Message(IndexingLine(p, embedding ? SecondsSince(*embedding) : 0));
     };
     Result<SearchUpdateReport> report =
-        UpdateSearchIndex(update, pool_, [&] { return Model(); }, show, interrupt.token());
+        UpdateSearchIndex(update, pool_, [&] { return Vectorizer(); }, show, interrupt.token());
     progress_.Clear();
     if (!report.ok()) {
       const Status& status = report.status();
@@ -212,7 +213,7 @@ class SearchRun {
   // The model that the index was built with, or none.
   bool PrepareModel() {
     if (model_checked_) return true;
-    const Result<const TextVectorizer*> model = Model();
+    const Result<const TextVectorizer*> model = Vectorizer();
     if (!model.ok()) return Fail(model.status(), ExitCodeForModel(model.status()));
     const Result<SearchModel> now = DescribeSearchModel(options_.model.model, **model);
     if (!now.ok()) return Fail(now.status(), ExitCodeForModel(now.status()));
@@ -272,6 +273,12 @@ class SearchRun {
 
   int Finish() {
     progress_.Clear();
+    if (model_) {
+      Note("placement: " + model_->placement());
+      if (const Status status = WritePlacement(*model_, options_.placement); !status.ok())
+        Fail(status, kExitBadInput);
+      code_ = ExitCodeOfRun(*model_, code_);
+    }
     if ((std::fflush(stdout) != 0 || std::ferror(stdout)) && code_ == kExitOk) {
       PrintError("cannot write to stdout");
       return kExitBadInput;
@@ -286,6 +293,7 @@ class SearchRun {
   bool of_folder_ = false;
   std::string path_;  // of the index
   std::unique_ptr<EmbedderVectorizer> vectorizer_;
+  std::optional<Model> model_;  // once it was needed
   bool model_failed_ = false, model_checked_ = false;
   std::shared_ptr<const SearchIndex> index_;
   int asked_ = 0;

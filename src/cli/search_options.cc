@@ -3,8 +3,10 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 
+#include "base/check.h"
 #include "base/file.h"
 #include "cli/command.h"
+#include "cli/device_options.h"
 #include "cli/exit_code.h"
 
 namespace tessera::cli {
@@ -14,6 +16,7 @@ constexpr int kMostThreads = 1024;
 constexpr int64_t kMostHits = 1000;
 
 Status Check(const SearchCommandOptions& options) {
+  TESSERA_RETURN_IF_ERROR(CheckDeviceOptions(options.model));
   const bool changes = !options.add.empty() || !options.remove.empty() || !options.exclude.empty();
   if (options.no_update && (changes || options.update)) {
     return InvalidArgument("--no-update cannot go with --update, --add, --remove or --exclude");
@@ -84,7 +87,7 @@ std::optional<int> ParseSearch(const std::vector<std::string>& arguments,
   app.add_option("-m,--model", o.model.model,
                  "name (tessera models list) or path [the index's; for a new one all-minilm-l6-v2]")
       ->group(group);
-  app.add_option("--device", o.model.device, "auto, npu, cpu or a provider [auto]")->group(group);
+  AddDeviceOptions(app, group, &o.model, &o.placement);
   app.add_option("--precision", precision, "auto, f32, bf16 or int8 [auto]")
       ->check(CLI::IsMember({"auto", "f32", "bf16", "int8"}))
       ->group(group);

@@ -26,7 +26,8 @@ struct SearchCommandOptions {
   bool full = false;  // whole passages, not their first lines
   bool json = false;  // stdout is one JSON object a line
   bool quiet = false;
-  ModelOptions model;  // no name: the index's own, for a new one the default
+  std::string placement;  // JSON file for the placement report; "-": stdout
+  ModelOptions model;     // no name: the index's own, for a new one the default
 };
 
 // Fills *options. An exit code when the command is over with that: help that was asked for, or a

@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/terminal.h"
 #include "cli/command.h"
+#include "cli/device_options.h"
 #include "cli/exit_code.h"
 #include "cli/input_files.h"
 #include "cli/interrupt.h"
@@ -181,7 +182,6 @@ bool Batch::LoadModel() {
   }
   summary_.load_seconds = SecondsSince(start);
   summary_.model = model->path();
-  summary_.device = model->device();
   summary_.precision = PrecisionName(model->precision());
   if (!model->is_multilingual()) {
     if (options_.transcribe.task == TranscribeTask::kTranslate) {
@@ -348,6 +348,14 @@ void Batch::DetectLanguage(size_t index) {
 int Batch::Finish() {
   progress_.Clear();
   summary_.interrupted = interrupt_.interrupted();
+  if (transcriber_) {
+    const Model& model = transcriber_->model();
+    summary_.device = model.device();
+    Note("placement: " + model.placement());
+    if (const Status status = WritePlacement(model, options_.placement); !status.ok())
+      Fail("--placement", status, kExitBadInput);
+    code_ = ExitCodeOfRun(model, code_);
+  }
   if (options_.json) out_.Line(SummaryJson(summary_));
   if (!options_.quiet) std::fprintf(stderr, "tessera: %s\n", SummaryLine(summary_).c_str());
   if (summary_.interrupted) return kExitInterrupted;

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "base/check.h"
+#include "cli/device_options.h"
 #include "cli/flag_dialects.h"
 
 namespace tessera::cli {
@@ -23,7 +24,7 @@ struct RawFlags {
   int raw_rate = 16000, raw_channels = 1;
   int max_context = -1;
   double offset_ms = 0, duration_ms = 0;
-  bool fp16 = true, progress = true, require_npu = false, exact = false;
+  bool fp16 = true, progress = true, exact = false;
 };
 
 // A number, or nothing for "None".
@@ -193,13 +194,7 @@ Status ApplyRaw(const RawFlags& raw, TranscribeCommandOptions* options) {
     }
     options->model.precision = Precision::kF32;
   }
-  if (raw.require_npu) {
-    if (options->model.device != "auto" && options->model.device != "npu") {
-      return InvalidArgument("--require-npu and --device " + options->model.device +
-                             " contradict each other");
-    }
-    options->model.device = "npu";
-  }
+  TESSERA_RETURN_IF_ERROR(CheckDeviceOptions(options->model));
   if (!raw.model_dir.empty() && options->model.model.find('/') == std::string::npos) {
     options->model.model = raw.model_dir + "/" + options->model.model;
   }
@@ -297,10 +292,7 @@ Result<ParsedTranscribe> ParseTranscribe(
                  "name (tessera models list) or path of a model [whisper-base]")
       ->group(model_group);
   app.add_option("--model-dir", raw.model_dir, "folder that holds the model")->group(model_group);
-  app.add_option("--device", o.model.device, "auto, npu, cpu or a provider [auto]")
-      ->group(model_group);
-  app.add_flag("--require-npu", raw.require_npu, "fail (exit code 5) when no NPU can be used")
-      ->group(model_group);
+  AddDeviceOptions(app, model_group, &o.model, &o.placement);
   app.add_option("--precision", raw.precision,
                  "auto, f32 (openai-whisper's text), bf16 or int8 [auto]")
       ->check(CLI::IsMember({"auto", "f32", "bf16", "int8"}))

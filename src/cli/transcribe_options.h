@@ -18,7 +18,7 @@ enum class Show { kAuto, kAlways, kNever };
 
 struct TranscribeCommandOptions {
   std::vector<std::string> inputs;  // files, folders, globs, "-"
-  ModelOptions model{.model = "whisper-base"};
+  ModelOptions model{.model = kDefaultSpeechModel};
   TranscribeOptions transcribe;
 
   // Results. Without formats the transcript goes to stdout; with them, to files.
@@ -30,6 +30,7 @@ struct TranscribeCommandOptions {
   bool timestamps = false;                // stdout shows "[start --> end]  text"
   bool detect_language_only = false;
 
+  std::string placement;        // JSON file for the placement report; "-": stdout
   bool quiet = false;           // no progress, no summary, no notes
   bool json = false;            // stdout is one JSON object a line: a file each, then the summary
   Show progress = Show::kAuto;  // kAuto: when stderr is a terminal

@@ -34,11 +34,22 @@ Result<ModelOptions> ReadModelOptions(const tessera_model_options* given) {
   if (c.model != nullptr) options.model = c.model;
   if (c.device != nullptr) options.device = c.device;
   options.threads = c.threads;
+  options.require_npu = c.require_npu != 0;
   if (c.precision < TESSERA_PRECISION_AUTO || c.precision > TESSERA_PRECISION_INT8) {
     return InvalidArgument("precision " + std::to_string(c.precision) + " is unknown");
   }
   options.precision = static_cast<Precision>(c.precision);
   return options;
+}
+
+const char* KeepPlacement(const Model& model, std::string* text) noexcept {
+  try {
+    *text = model.placement_json();
+    return text->c_str();
+  } catch (...) {
+    SetOutOfMemory();
+    return nullptr;
+  }
 }
 
 }  // namespace tessera

@@ -52,6 +52,9 @@ Result<Options> ReadOptions(const Options* given, void (*init)(Options*)) {
 
 Result<ModelOptions> ReadModelOptions(const tessera_model_options* given);
 
+// model's placement as JSON, kept in `text`; null when there is no memory for it.
+const char* KeepPlacement(const Model& model, std::string* text) noexcept;
+
 }  // namespace tessera
 
 #endif  // TESSERA_PIPELINES_C_API_COMMON_H_

@@ -11,6 +11,7 @@ struct tessera_embedder {
   tessera::Embedder embedder;
   std::mutex mutex;       // guards `stop`
   std::stop_source stop;  // of the calls that run now
+  std::string placement;
 };
 
 struct tessera_embeddings {
@@ -119,12 +120,17 @@ tessera_status tessera_embedder_create(const tessera_model_options* given,
     *embedder = nullptr;
     TESSERA_ASSIGN_OR_RETURN(const tessera::ModelOptions options, tessera::ReadModelOptions(given));
     TESSERA_ASSIGN_OR_RETURN(tessera::Embedder created, tessera::Embedder::Create(options));
-    *embedder = new tessera_embedder{std::move(created), {}, {}};
+    *embedder = new tessera_embedder{std::move(created), {}, {}, {}};
     return OkStatus();
   });
 }
 
 void tessera_embedder_free(tessera_embedder* embedder) { delete embedder; }
+
+const char* tessera_embedder_placement(tessera_embedder* embedder) {
+  if (embedder == nullptr) return nullptr;
+  return tessera::KeepPlacement(embedder->embedder.model(), &embedder->placement);
+}
 
 tessera_status tessera_embedder_get_info(const tessera_embedder* embedder,
                                          tessera_embedder_info* info) {

@@ -12,6 +12,7 @@ struct tessera_transcriber {
   tessera::Transcriber transcriber;
   std::mutex mutex;       // guards `stop`
   std::stop_source stop;  // of the call that runs now
+  std::string placement;
 };
 
 struct tessera_transcript {
@@ -146,12 +147,17 @@ tessera_status tessera_transcriber_create(const tessera_model_options* given,
     *transcriber = nullptr;
     TESSERA_ASSIGN_OR_RETURN(const tessera::ModelOptions options, tessera::ReadModelOptions(given));
     TESSERA_ASSIGN_OR_RETURN(tessera::Transcriber created, tessera::Transcriber::Create(options));
-    *transcriber = new tessera_transcriber{std::move(created), {}, {}};
+    *transcriber = new tessera_transcriber{std::move(created), {}, {}, {}};
     return OkStatus();
   });
 }
 
 void tessera_transcriber_free(tessera_transcriber* transcriber) { delete transcriber; }
+
+const char* tessera_transcriber_placement(tessera_transcriber* transcriber) {
+  if (transcriber == nullptr) return nullptr;
+  return tessera::KeepPlacement(transcriber->transcriber.model(), &transcriber->placement);
+}
 
 tessera_status tessera_transcribe_file(tessera_transcriber* transcriber, const char* path,
                                        const tessera_transcribe_options* options,

@@ -85,6 +85,7 @@ Result<Embedder> Embedder::Create(const Model& model) {
 }
 
 const EmbedderInfo& Embedder::info() const { return impl_->info; }
+const Model& Embedder::model() const { return impl_->model; }
 
 Result<Embeddings> Embedder::Embed(std::span<const std::string_view> texts,
                                    const EmbedOptions& options, std::stop_token stop) const {

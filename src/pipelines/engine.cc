@@ -4,24 +4,23 @@
 #include "kernels/isa.h"
 #include "models/family.h"
 #include "pipelines/model_impl.h"
-#include "providers/cpu/provider.h"
+#include "pipelines/text_check.h"
 #include "runtime/model_store.h"
+#include "runtime/selection.h"
 
 namespace tessera {
 namespace {
 
 constexpr int kMaxThreads = 1024;
 
-Result<std::shared_ptr<const ExecutionProvider>> MakeProvider(const ModelOptions& options) {
+Result<std::shared_ptr<const FallbackProvider>> MakeProvider(const ModelOptions& options) {
   if (options.threads < 0 || options.threads > kMaxThreads) {
     return InvalidArgument("threads: expected 0 (all) to " + std::to_string(kMaxThreads) +
                            ", found " + std::to_string(options.threads));
   }
-  if (options.device != "auto" && options.device != "cpu") {
-    return Unavailable("no provider of this build runs on device \"" + options.device +
-                       "\"; use \"cpu\" or \"auto\"");
-  }
-  return std::shared_ptr<const ExecutionProvider>(std::make_shared<CpuProvider>(options.threads));
+  TESSERA_ASSIGN_OR_RETURN(const SelectionPolicy policy,
+                           ParseSelectionPolicy(options.device, options.require_npu));
+  return SelectProviders(policy, {.threads = options.threads});
 }
 
 Status LoadWeights(const std::string& path, kernels::Precision precision, Model::Impl& impl) {
@@ -92,8 +91,11 @@ Result<Model> Model::Load(const ModelOptions& options) {
     if (status.message().find(impl->path) != std::string::npos) return status;
     return std::move(status).AddContext("while loading model " + impl->path);
   }
-  impl->device = impl->provider->name();
-  return Model(std::move(impl));
+  const Model model(impl);
+  if (impl->whisper != nullptr) {
+    TESSERA_RETURN_IF_ERROR(impl->provider->CheckText([&] { return TextDifference(model); }));
+  }
+  return model;
 }
 
 const std::string& Model::path() const { return impl_->path; }
@@ -101,6 +103,12 @@ bool Model::is_multilingual() const {
   return impl_->whisper != nullptr && impl_->whisper->tokenizer().is_multilingual();
 }
 Precision Model::precision() const { return impl_->precision; }
-const std::string& Model::device() const { return impl_->device; }
+std::string Model::device() const { return impl_->provider->Report().chosen(); }
+std::string Model::placement() const { return PlacementLine(impl_->provider->Report()); }
+std::string Model::placement_json() const { return PlacementJson(impl_->provider->Report()); }
+
+bool RequiredDeviceFailed(const Model& model) {
+  return model.impl()->provider->required_device_failed();
+}
 
 }  // namespace tessera

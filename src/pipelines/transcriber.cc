@@ -67,6 +67,8 @@ struct Transcriber::Impl {
   // The options as this model takes them.
   Result<WindowOptions> Check(TranscribeOptions options) const {
     if (!options.exact) options.exact = model.precision() == Precision::kF32;
+    // A shorter window would be computed whole, and perhaps once more.
+    if (model.impl()->provider->fixed_shapes()) options.exact = true;
     return WindowOptions::Create(options, whisper().tokenizer());
   }
 
@@ -82,7 +84,7 @@ struct Transcriber::Impl {
         EnsureSession(BatchScheduler::SessionOptions(options, options.options().batch_size,
                                                      model.impl()->provider->num_threads()),
                       /*batched=*/true));
-    if (!detectors) detectors.emplace(model.impl()->provider);
+    if (!detectors) detectors.emplace(model.impl()->provider->cpu());
     BatchInput input;
     input.count = count;
     input.open = [&](int index) -> Result<BatchRecording> {
@@ -164,6 +166,8 @@ Transcriber::Transcriber(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Transcriber::Transcriber(Transcriber&&) noexcept = default;
 Transcriber& Transcriber::operator=(Transcriber&&) noexcept = default;
 Transcriber::~Transcriber() = default;
+
+const Model& Transcriber::model() const { return impl_->model; }
 
 Result<Transcriber> Transcriber::Create(const ModelOptions& options) {
   TESSERA_ASSIGN_OR_RETURN(const Model model, Model::Load(options));

@@ -42,7 +42,7 @@ struct CompileOptions {
   std::function<kernels::Precision(const std::string& node)> linear_precision;
   // From the same provider's OpenCache; null: everything is made anew.
   std::shared_ptr<CompileCache> cache;
-  // Called during Compile, at most once. Null: the stage cannot be tried.
+  // May be called as long as the program lives. Null: the stage cannot be tried.
   std::function<Result<StageProbe>()> probe;
 };
 

@@ -105,7 +105,6 @@ Result<size_t> StageGroup::Add(const Graph& graph, const CompileOptions& options
   stage->graph = &graph;
   stage->options = options;
   stage->options.cache = nullptr;
-  stage->options.probe = nullptr;
   // The caller's function may look at what does not live as long as a later move.
   stage->options.linear_precision = nullptr;
   if (options.linear_precision) {
@@ -116,12 +115,6 @@ Result<size_t> StageGroup::Add(const Graph& graph, const CompileOptions& options
     };
   }
   stage->placements.resize(chain_->links.size());
-  const bool doubted = !chain_->links[link_].trusted && !chain_->links[link_].info.emulated;
-  if (doubted && chain_->options.check_numerics && options.probe) {
-    Result<StageProbe> probe = options.probe();
-    if (!probe.ok()) return std::move(probe).status();
-    stage->probe = std::move(probe).value();
-  }
   stages_.push_back(std::move(stage));
   cache_ = std::dynamic_pointer_cast<ChainCache>(options.cache);
   const Status status = CompileFrom(link_);
@@ -198,7 +191,8 @@ std::optional<Hop> StageGroup::Judge(size_t link) {
   const ChainLink& to = chain_->links[link];
   const Stage& last = *stages_.back();
   // What only fills states is seen in the results of the stages that read them.
-  if (to.trusted || to.info.emulated || !last.probe || last.graph->outputs().empty())
+  if (to.trusted || to.info.emulated || !chain_->options.check_numerics || !last.options.probe ||
+      last.graph->outputs().empty())
     return std::nullopt;
   const bool measure = chain_->options.choose_by_speed;
   const std::shared_ptr<VerdictStore> kept = chain_->verdicts();

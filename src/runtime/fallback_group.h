@@ -94,9 +94,8 @@ class StageGroup {
  private:
   struct Stage {
     const Graph* graph = nullptr;
-    CompileOptions options;                             // without cache and probe
-    std::map<std::string, kernels::Precision> linears;  // what options.linear_precision said
-    std::optional<StageProbe> probe;
+    CompileOptions options;                                   // without cache
+    std::map<std::string, kernels::Precision> linears;        // what options.linear_precision said
     std::shared_ptr<const Program> program;                   // where the group is
     std::vector<std::unique_ptr<StagePlacement>> placements;  // by link, once compiled there
     std::optional<Verdict> checks;

@@ -22,7 +22,7 @@ struct Side {
 
 struct Tried {
   const Graph* graph;
-  const StageProbe* probe;
+  StageProbe probe;
 };
 
 // A store's symbols that no input binds count slots: one is enough for a probe.
@@ -50,7 +50,7 @@ using Outputs = std::vector<std::map<std::string, Tensor>>;  // of each run, sta
 Result<Outputs> RunAll(std::span<const Tried> stages, const Side& side) {
   Outputs outputs;
   for (size_t i = 0; i < stages.size(); ++i) {
-    for (const StageProbe::Inputs& inputs : stages[i].probe->runs) {
+    for (const StageProbe::Inputs& inputs : stages[i].probe.runs) {
       StateStore* const states = stages[i].graph->states().empty() ? nullptr : side.states.get();
       TESSERA_ASSIGN_OR_RETURN(auto made, RunProbe(*stages[i].graph, *side.programs[i],
                                                    *side.contexts[i], states, inputs, {}));
@@ -70,11 +70,11 @@ Result<double> Seconds(std::span<const Tried> stages, const Side& side) {
     for (int run = 0; run < kTimedRuns; ++run) {
       const Clock::time_point start = Clock::now();
       TESSERA_RETURN_IF_ERROR(RunProbe(*stages[i].graph, *side.programs[i], *side.contexts[i],
-                                       states, stages[i].probe->runs.back(), {})
+                                       states, stages[i].probe.runs.back(), {})
                                   .status());
       best = std::min(best, std::chrono::duration<double>(Clock::now() - start).count());
     }
-    sum += best * static_cast<double>(stages[i].probe->runs_in_a_unit);
+    sum += best * static_cast<double>(stages[i].probe.runs_in_a_unit);
   }
   return sum;
 }
@@ -99,10 +99,12 @@ Result<Verdict> StageGroup::Try(size_t link, bool measure) {
   std::vector<Tried> tried;
   Side device, reference, cpu;
   for (const auto& stage : stages_) {
-    if (!stage->probe || stage->probe->runs.empty())
+    if (!stage->options.probe)
       return Internal(stage->graph->name() + " has no inputs to be tried with");
+    TESSERA_ASSIGN_OR_RETURN(StageProbe probe, stage->options.probe());
+    if (probe.runs.empty()) return Internal(stage->graph->name() + " is tried with no run");
     graphs.push_back(stage->graph);
-    tried.push_back({stage->graph, &*stage->probe});
+    tried.push_back({stage->graph, std::move(probe)});
     device.programs.push_back(stage->program);
     CompileOptions exact = stage->options;
     exact.precision = kernels::Precision::kF32;

@@ -108,7 +108,7 @@ TEST(TranscribeOptionsTest, ModelAndDevice) {
       {"a", "--fp16", "False", "--model_dir", "/m", "--model", "base", "--require-npu", "-t", "3"});
   EXPECT_EQ(o.model.precision, Precision::kF32);
   EXPECT_EQ(o.model.model, "/m/base");
-  EXPECT_EQ(o.model.device, "npu");
+  EXPECT_TRUE(o.model.require_npu);
   EXPECT_EQ(o.model.threads, 3);
   EXPECT_THAT(ErrorOf({"a", "--require-npu", "--device", "cpu"}), HasSubstr("contradict"));
   EXPECT_THAT(ErrorOf({"a", "--precision", "f16"}), HasSubstr("f16"));

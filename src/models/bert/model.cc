@@ -1,6 +1,7 @@
 #include "models/bert/model.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "base/file.h"
 #include "models/bert/import_onnx.h"
@@ -10,6 +11,29 @@
 
 namespace tessera {
 namespace {
+
+// What a device that is not yet trusted is tried with.
+constexpr const char* kProbeText =
+    "The harbour lay quiet that morning. Fishing boats rocked at their moorings, gulls circled "
+    "above the quay, and an old man mended his nets while he told the children how far he had "
+    "once sailed to the north, where in summer the sun does not set.";
+
+StageProbe ProbeOf(const TextTokenizer& tokenizer, int64_t max_tokens, int64_t position_offset) {
+  const std::vector<int32_t> ids = tokenizer.Encode(kProbeText, max_tokens).ids;
+  const auto count = static_cast<int64_t>(ids.size());
+  Tensor tokens(DType::kI32, {count}), positions(DType::kI32, {count}), offsets(DType::kI32, {2});
+  std::ranges::copy(ids, tokens.Span<int32_t>().begin());
+  std::iota(positions.Span<int32_t>().begin(), positions.Span<int32_t>().end(),
+            static_cast<int32_t>(position_offset));
+  offsets.As<int32_t>()[0] = 0;
+  offsets.As<int32_t>()[1] = static_cast<int32_t>(count);
+  StageProbe probe;
+  StageProbe::Inputs& inputs = probe.runs.emplace_back();
+  inputs.emplace_back("ids", std::move(tokens));
+  inputs.emplace_back("positions", std::move(positions));
+  inputs.emplace_back("offsets", std::move(offsets));
+  return probe;
+}
 
 bool HasSafetensors(const std::string& folder) {
   return FileExists(JoinPath(folder, "model.safetensors")) ||
@@ -58,6 +82,10 @@ Result<std::shared_ptr<const TextEncoder>> TextEncoder::Load(
   compile.max_dims = {{"tokens", kMaxTokens}, {"sequences", kMaxTokens}};
   compile.linear_precision = [&](const std::string& node) {
     return BertLinearPrecision(node, options.precision);
+  };
+  // The program, and with it this function, lives no longer than the model.
+  compile.probe = [m = model.get()]() -> Result<StageProbe> {
+    return ProbeOf(*m->tokenizer_, m->settings_.max_tokens, m->position_offset_);
   };
   const std::string variant =
       std::string(model->provider_->name()) + "-" + std::string(PrecisionName(options.precision));

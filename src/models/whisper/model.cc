@@ -1,6 +1,7 @@
 #include "models/whisper/model.h"
 
 #include "models/whisper/load.h"
+#include "models/whisper/probe.h"
 #include "models/whisper/program_session.h"
 #include "models/whisper/stages.h"
 #include "runtime/packed_weights.h"
@@ -42,8 +43,9 @@ Result<std::shared_ptr<const WhisperModel>> WhisperModel::Load(
   if (std::optional<CompileCacheKey> key = PackedWeightsKey(files.weights.files, variant))
     stage_options.cache = model->provider_->OpenCache(*std::move(key));
   // A provider packs weights in its own form; the file's pages would count as our memory on top.
-  auto compile = [&](const Graph& graph) {
+  auto compile = [&](const Graph& graph, std::function<Result<StageProbe>()> probe) {
     CompileOptions own = stage_options;
+    own.probe = std::move(probe);
     own.linear_precision = [&](const std::string& node) {
       return WhisperLinearPrecision(graph.name(), node, options.precision);
     };
@@ -55,9 +57,18 @@ Result<std::shared_ptr<const WhisperModel>> WhisperModel::Load(
   TESSERA_ASSIGN_OR_RETURN(model->cross_kv_graph_,
                            BuildWhisperCrossKv(files.config, files.weights));
   TESSERA_ASSIGN_OR_RETURN(model->decoder_graph_, BuildWhisperDecoder(files.config, files.weights));
-  TESSERA_ASSIGN_OR_RETURN(model->encoder_, compile(model->encoder_graph_));
-  TESSERA_ASSIGN_OR_RETURN(model->cross_kv_, compile(model->cross_kv_graph_));
-  TESSERA_ASSIGN_OR_RETURN(model->decoder_, compile(model->decoder_graph_));
+  // Programs, and with them these functions, live no longer than the model.
+  const WhisperModel* const m = model.get();
+  TESSERA_ASSIGN_OR_RETURN(model->encoder_, compile(model->encoder_graph_, [m] {
+                             return WhisperEncoderProbe(m->config_);
+                           }));
+  TESSERA_ASSIGN_OR_RETURN(model->cross_kv_, compile(model->cross_kv_graph_, [m] {
+                             return WhisperCrossKvProbe(m->config_, m->encoder_graph_,
+                                                        *m->encoder_);
+                           }));
+  TESSERA_ASSIGN_OR_RETURN(model->decoder_, compile(model->decoder_graph_, [m] {
+                             return WhisperDecoderProbe(m->config_, m->tokenizer_);
+                           }));
   if (stage_options.cache != nullptr) CommitPackedWeights(*stage_options.cache);
   model->token_embedding_ = files.weights.token_embedding;
   model->release_pages_ = files.weights.release_pages;

@@ -1,0 +1,47 @@
+#include "cli/device_options.h"
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "base/atomic_file.h"
+#include "base/check.h"
+#include "pipelines/model_impl.h"
+#include "runtime/selection.h"
+
+namespace tessera::cli {
+
+void AddDeviceOptions(CLI::App& app, const char* group, ModelOptions* model,
+                      std::string* placement) {
+  app.add_option("--device", model->device,
+                 "auto, npu, cpu or a provider that tessera devices shows [auto]")
+      ->group(group);
+  app.add_flag("--require-npu", model->require_npu,
+               "fail (exit code 5) rather than run anything elsewhere than on an NPU")
+      ->group(group);
+  app.add_option("--placement", *placement,
+                 "write to this JSON file what ran where, and why; - is stdout")
+      ->group(group);
+}
+
+Status CheckDeviceOptions(const ModelOptions& model) {
+  return ParseSelectionPolicy(model.device, model.require_npu).status();
+}
+
+Status WritePlacement(const Model& model, const std::string& path) {
+  if (path.empty()) return OkStatus();
+  const std::string json = model.placement_json();
+  if (path != "-") return WriteFileAtomically(path, json + "\n");
+  const std::string line = nlohmann::ordered_json{
+      {"type", "placement"},
+      {"placement", nlohmann::ordered_json::parse(
+                        json)}}.dump();
+  std::puts(line.c_str());
+  return std::fflush(stdout) == 0 ? OkStatus() : ResourceExhausted("could not write to stdout");
+}
+
+ExitCode ExitCodeOfRun(const Model& model, ExitCode otherwise) {
+  return otherwise != kExitOk && RequiredDeviceFailed(model) ? kExitDeviceUnavailable : otherwise;
+}
+
+}  // namespace tessera::cli
