@@ -72,7 +72,8 @@ Status ProgramSession::Encode(const View& mel, int window, const EncodeOptions& 
     own.encoder->UseThreads(options.alone ? nullptr : narrow_);
     own.cross_kv->UseThreads(options.alone ? nullptr : narrow_);
   }
-  const int64_t positions = options.positions == 0 ? c.num_audio_positions : options.positions;
+  const bool whole = options.positions == 0 || model_->provider_->fixed_shapes();
+  const int64_t positions = whole ? c.num_audio_positions : options.positions;
   View padded = own.mel.ViewOf();
   padded.shape = {1, positions * c.num_frames() / c.num_audio_positions, c.num_mels};
   if (mel.dtype != DType::kF32 || mel.shape.size() != 2 || mel.shape[0] > padded.shape[1] ||

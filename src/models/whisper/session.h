@@ -37,7 +37,8 @@ struct EncodeOptions {
   int encoder = 0;    // in [0, num_encoders): whose memory is used
   bool alone = true;  // no other call is likely to run at the same time: take all threads
   // Encoder positions to compute, 20 ms each, 1..config().num_audio_positions: a shorter window
-  // costs less, and its rows see less silence behind the content. 0: all, the model's 30 s.
+  // costs less, and its rows see less silence behind the content. 0: all, the model's 30 s, which
+  // is what a device of fixed shapes computes in any case.
   int64_t positions = 0;
 };
 

@@ -77,7 +77,7 @@ Status FixedProgram::Run(ExecutionContext& context, StateStore* states, const Ru
   UnitRunner runner(graph_, plan_, max_dims_, static_cast<FixedContext&>(context),
                     static_cast<HostStateStore*>(states));
   TESSERA_RETURN_IF_ERROR(runner.Bind(bindings, first_->form()));
-  for (const Unit& unit : runner.Units()) {
+  for (const Unit& unit : runner.Units(first_->form())) {
     if (stop.stop_requested()) return Cancelled("a stop was requested");
     TESSERA_ASSIGN_OR_RETURN(const CompiledStage* const stage, StageFor(unit.count, stop));
     TESSERA_RETURN_IF_ERROR(runner.Run(*stage, unit, stop));

@@ -38,7 +38,10 @@ std::string CommonRows(const Graph& graph) {
   for (const Node& node : graph.nodes())
     if (!RowByRow(graph, node)) return "";
   for (const Value& value : graph.values()) {
-    if (value.kind == ValueKind::kState) continue;
+    const bool written =
+        value.kind == ValueKind::kNode &&
+        graph.nodes()[static_cast<size_t>(value.producer)].op == OpKind::kCacheWrite;
+    if (value.kind == ValueKind::kState || written) continue;
     for (size_t i = 0; i < value.dims.size(); ++i) {
       const Dim& dim = value.dims[i];
       if (dim.IsConstant()) continue;

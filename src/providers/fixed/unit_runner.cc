@@ -182,7 +182,7 @@ bool UnitRunner::HasUnitRows(ValueId id) const { return LeadsWith(graph_.value(i
 
 int64_t UnitRunner::num_rows() const { return plan_.rows.empty() ? 1 : sizes_.at(plan_.rows); }
 
-std::vector<Unit> UnitRunner::Units() const {
+std::vector<Unit> UnitRunner::Units(const StepForm& form) const {
   std::vector<Unit> units;
   switch (plan_.unit) {
     case RunPlan::Unit::kWhole:
@@ -190,6 +190,12 @@ std::vector<Unit> UnitRunner::Units() const {
       break;
     case RunPlan::Unit::kToken:
       for (int64_t t = 0; t < num_rows(); ++t) units.push_back({t, 1});
+      // A token may see rows that others of this run write, which are at lower positions.
+      if (!form.new_rows.empty())
+        std::ranges::sort(units, {}, [&](const Unit& unit) {
+          const auto at = static_cast<size_t>(unit.begin);
+          return std::pair(Ids(form.new_rows[0].position)[at], unit.begin);
+        });
       break;
     case RunPlan::Unit::kText: {
       const std::span<const int32_t> offsets = Ids(plan_.offsets);
@@ -269,9 +275,12 @@ Status UnitRunner::StoreRows(const CompiledStage& stage, const StepForm::NewRows
   const HostStateStore::State& state = State(rows.state);
   const Tensor& buffer =
       context_.Buffer(&stage, rows.name, ShapeOf(stage.graph().value(rows.rows)), DType::kF32);
-  const auto begin = static_cast<size_t>(unit.begin), count = static_cast<size_t>(unit.count);
-  const auto slot = Ids(rows.slot).subspan(begin, count);
-  const auto position = Ids(rows.position).subspan(begin, count);
+  std::span<const int32_t> slot = Ids(rows.slot), position = Ids(rows.position);
+  if (HasUnitRows(rows.slot)) {
+    slot = slot.subspan(static_cast<size_t>(unit.begin), static_cast<size_t>(unit.count));
+    position = position.subspan(static_cast<size_t>(unit.begin), slot.size());
+  }
+  const size_t count = slot.size();
   const std::string& name = graph_.value(rows.state).name;
   for (size_t first = 0; first < count;) {
     size_t end = first + 1;

@@ -27,8 +27,8 @@ class UnitRunner {
   // Types, shapes and values of all inputs, in terms of the program's first stage, whose form says
   // what is looked up, read and written.
   Status Bind(const RunBindings& bindings, const StepForm& form);
-  // What there is to run, after Bind.
-  std::vector<Unit> Units() const;
+  // What there is to run, in order, after Bind.
+  std::vector<Unit> Units(const StepForm& form) const;
   // The unit's rows are at most those of the stage.
   Status Run(const CompiledStage& stage, const Unit& unit, std::stop_token stop);
 
