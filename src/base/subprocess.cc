@@ -235,4 +235,15 @@ Result<std::string> FindProgram(std::string_view name) {
   return NotFound("no program " + program + " in PATH");
 }
 
+Result<std::string> ThisProgram() {
+#if defined(__linux__)
+  char path[4096];
+  const ssize_t length = readlink("/proc/self/exe", path, sizeof(path));
+  if (length > 0 && static_cast<size_t>(length) < sizeof(path)) {
+    return std::string(path, static_cast<size_t>(length));
+  }
+#endif
+  return Unimplemented("the system does not tell which program this is");
+}
+
 }  // namespace tessera

@@ -48,6 +48,9 @@ Result<SubprocessResult> RunSubprocess(const SubprocessOptions& options, std::st
 // not_found when there is none.
 Result<std::string> FindProgram(std::string_view name);
 
+// Path of the program that this process runs. kUnimplemented where the system does not tell.
+Result<std::string> ThisProgram();
+
 }  // namespace tessera
 
 #endif  // TESSERA_BASE_SUBPROCESS_H_

@@ -5,6 +5,7 @@
 #include "cli/exit_code.h"
 #include "cli/nearest.h"
 #include "kernels/isa.h"
+#include "providers/onnxruntime/compile_worker.h"
 #include "tessera_version.h"
 
 namespace tessera::cli {
@@ -83,9 +84,11 @@ int RunCli(const std::vector<std::string>& arguments) {
     PrintError(isa.message());
     return kExitUsage;
   }
+  const std::vector<std::string> rest(arguments.begin() + 1, arguments.end());
+  if (name == kCompileWorkerCommand) return RunCompileWorkerCommand(rest);
   std::vector<std::string_view> names;
   for (const Command& command : kCommands) {
-    if (name == command.name) return command.run({arguments.begin() + 1, arguments.end()});
+    if (name == command.name) return command.run(rest);
     names.emplace_back(command.name);
   }
   const std::string_view near = Nearest(name, names);

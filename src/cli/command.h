@@ -25,6 +25,8 @@ int RunSearchCommand(const std::vector<std::string>& arguments);
 int RunModelsCommand(const std::vector<std::string>& arguments);
 int RunDevicesCommand(const std::vector<std::string>& arguments);
 int RunBenchCommand(const std::vector<std::string>& arguments);
+// Hidden: one job of a vendor's compiler, for a parent process (providers/onnxruntime).
+int RunCompileWorkerCommand(const std::vector<std::string>& arguments);
 
 // The whole program behind main(): picks the command; --help and --version.
 int RunCli(const std::vector<std::string>& arguments);

@@ -43,6 +43,7 @@ struct StagePlacement {
   std::vector<std::string> host_nodes;
   double compile_seconds = 0;
   bool from_cache = false;
+  std::string note;  // what else its user should know; "" for nothing
 };
 
 }  // namespace tessera

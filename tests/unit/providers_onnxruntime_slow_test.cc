@@ -125,5 +125,46 @@ TEST_F(OnnxRuntime, RefusesTensorsThatAreNotTheModels) {
             StatusCode::kCancelled);
 }
 
+// Qualcomm's compiler for Snapdragon X and its emulator.
+class Qnn : public OnnxRuntime {
+ protected:
+  void SetUp() override {
+    OnnxRuntime::SetUp();
+    options_.worker = TESSERA_BINARY_DIR "/tessera";
+    if (!fs::exists(options_.worker)) GTEST_SKIP() << "no " << options_.worker;
+  }
+  OnnxRuntimeOptions options_;
+};
+
+TEST_F(Qnn, CompilesInAChildAndRunsEmulated) {
+  const auto backend = Open("qnn", options_);
+  if (backend == nullptr) GTEST_SKIP() << reason_;
+  EXPECT_EQ(backend->info().device, DeviceKind::kNpu);
+  EXPECT_TRUE(backend->info().emulated);
+  ExportSmallGraph();
+  const std::string cache = (folder_ / "cache").string();
+  const FixedCompileOptions compile = {
+      .stage = "small", .cache_folder = cache, .require_all_nodes = true};
+  {
+    auto model = backend->Compile(file_, compile, {});
+    ASSERT_TRUE(model.ok()) << model.status().ToString();
+    EXPECT_FALSE((*model)->placement().from_cache);
+    EXPECT_EQ((*model)->placement().note, "");
+    EXPECT_LT(RunSmallGraph(**model), 0.02f);  // the device computes in 16-bit floats
+    ASSERT_FALSE((*model)->placement().nodes.empty());
+    for (const NodePlacement& node : (*model)->placement().nodes) {
+      EXPECT_EQ(node.provider, "QNNExecutionProvider") << node.name;
+      EXPECT_EQ(node.device, DeviceKind::kNpu) << node.name;
+    }
+  }
+  {
+    auto model = backend->Compile(file_, compile, {});
+    ASSERT_TRUE(model.ok()) << model.status().ToString();
+    EXPECT_TRUE((*model)->placement().from_cache);
+    EXPECT_FALSE((*model)->placement().nodes.empty());
+    EXPECT_LT(RunSmallGraph(**model), 0.02f);
+  }
+}
+
 }  // namespace
 }  // namespace tessera

@@ -1,9 +1,12 @@
 #include "providers/onnxruntime/backend.h"
 
-#include <algorithm>
+#include <optional>
 
 #include "base/check.h"
 #include "base/file.h"
+#include "base/temporary_folder.h"
+#include "providers/onnxruntime/compile_worker.h"
+#include "providers/onnxruntime/compiled_store.h"
 #include "providers/onnxruntime/libraries.h"
 #include "providers/onnxruntime/profiles.h"
 #include "providers/onnxruntime/targets.h"
@@ -81,6 +84,18 @@ class Backend : public FixedBackend {
   Status ChooseDevice();
   Status SetProviderOptions();
   StagePlacement Placed(const StagePlacement& record, const FixedCompileOptions& options) const;
+  struct Compiled {
+    CompiledModel model;
+    bool from_cache = false;
+    std::optional<TemporaryFolder> temporary;  // that holds the model, until it is loaded
+  };
+  CompiledKey KeyOf(const std::string& stage, std::string model_sha256,
+                    const OrtSessionSpec& spec) const;
+  CompileOutcome RunCompiler(const CompileJob& job, const FixedCompileOptions& options,
+                             const std::stop_token& stop) const;
+  Result<Compiled> CompiledModelOf(const std::string& path, const OrtSessionSpec& spec,
+                                   const FixedCompileOptions& options,
+                                   const std::stop_token& stop) const;
 
   const OrtProfile& profile_;
   const OnnxRuntimeOptions options_;
@@ -171,17 +186,113 @@ StagePlacement Backend::Placed(const StagePlacement& record,
   return placement;
 }
 
+// What a compiled model depends on; paths do not.
+CompiledKey Backend::KeyOf(const std::string& stage, std::string model_sha256,
+                           const OrtSessionSpec& spec) const {
+  CompiledKey key{stage, std::move(model_sha256), spec.ep, info_.version, {}};
+  for (const auto& option : spec.provider_options) {
+    if (option.second.find_first_of("/\\") == std::string::npos) key.options.push_back(option);
+  }
+  return key;
+}
+
+CompileOutcome Backend::RunCompiler(const CompileJob& job, const FixedCompileOptions& options,
+                                    const std::stop_token& stop) const {
+  const Result<std::string> worker = FindCompileWorker(options_.worker);
+  if (worker.ok()) {
+    CompileOutcome outcome = RunCompileJobInChild(job, *worker, options.time_limit, stop);
+    if (outcome.status.code() != StatusCode::kUnimplemented || !outcome.not_a_worker) {
+      return outcome;
+    }
+  } else if (!options_.worker.empty()) {
+    CompileOutcome outcome;
+    outcome.status = worker.status();
+    return outcome;
+  }
+  CompileOutcome outcome = RunCompileJob(job, stop);
+  outcome.placement.note =
+      "compiled in this process, without time limit: no tessera to run as a child was found";
+  return outcome;
+}
+
+// The stage as the vendor's compiler left it: from the cache or `tessera compile`, or made now.
+Result<Backend::Compiled> Backend::CompiledModelOf(const std::string& path,
+                                                   const OrtSessionSpec& spec,
+                                                   const FixedCompileOptions& options,
+                                                   const std::stop_token& stop) const {
+  TESSERA_ASSIGN_OR_RETURN(std::string digest, Sha256OfOnnx(path));
+  const CompiledKey key = KeyOf(options.stage, std::move(digest), spec);
+  Compiled compiled;
+  if (!options_.compiled.empty()) {
+    TESSERA_ASSIGN_OR_RETURN(compiled.model, CompiledStore(options_.compiled).Find(key, true));
+    if (!engine_->IsCompatible(spec, compiled.model.outcome.compatibility)) {
+      return Unavailable(compiled.model.path + " was compiled for another device (" +
+                         compiled.model.outcome.compatibility + "); compile it for this one");
+    }
+    compiled.from_cache = true;
+    return compiled;
+  }
+  CompileJob job;
+  job.library = engine_->path();
+  job.spec = spec;
+  job.model = path;
+  TESSERA_ASSIGN_OR_RETURN(TemporaryFolder temporary, TemporaryFolder::Create());
+  if (profile_.name == "qnn") job.trace_folder = temporary.path();
+  const auto compile = [&](const std::string& context) {
+    job.context = context;
+    return RunCompiler(job, options, stop);
+  };
+  const std::string& folder =
+      options_.compile_to.empty() ? options.cache_folder : options_.compile_to;
+  if (!folder.empty()) {
+    const CompiledStore store(folder);
+    if (Result<CompiledModel> kept = store.Find(key); kept.ok()) {
+      if (engine_->IsCompatible(spec, kept->outcome.compatibility)) {
+        compiled.model = std::move(kept).value();
+        compiled.from_cache = true;
+        return compiled;
+      }
+    }
+    Result<CompiledModel> made = store.Make(key, compile);
+    if (made.ok()) {
+      compiled.model = std::move(made).value();
+      return compiled;
+    }
+    // Somebody else makes the same now: this process goes on without keeping it.
+    if (made.status().code() != StatusCode::kUnavailable || !options_.compile_to.empty()) {
+      return made.status();
+    }
+  }
+  compiled.model.outcome = compile(JoinPath(temporary.path(), "model.onnx"));
+  TESSERA_RETURN_IF_ERROR(compiled.model.outcome.status);
+  compiled.model.path = job.context;
+  compiled.temporary = std::move(temporary);
+  return compiled;
+}
+
 Result<std::unique_ptr<FixedModel>> Backend::Compile(const std::string& path,
                                                      const FixedCompileOptions& options,
                                                      std::stop_token stop) const {
   OrtSessionSpec spec = spec_;
-  SetOption(spec.session_options, "session.record_ep_graph_assignment_info", "1");
-  if (spec.ep != kOrtCpuProvider && options.require_all_nodes) {
+  if (!profile_.has_compiler) {
+    SetOption(spec.session_options, "session.record_ep_graph_assignment_info", "1");
+    if (spec.ep != kOrtCpuProvider && options.require_all_nodes) {
+      SetOption(spec.session_options, "session.disable_cpu_ep_fallback", "1");
+    }
+    TESSERA_ASSIGN_OR_RETURN(std::unique_ptr<FixedModel> model,
+                             engine_->NewModel(path, spec, std::move(stop)));
+    StagePlacement placement = Placed(model->placement(), options);
+    return std::unique_ptr<FixedModel>(
+        std::make_unique<PlacedModel>(std::move(model), std::move(placement)));
+  }
+  if (options.require_all_nodes) {
     SetOption(spec.session_options, "session.disable_cpu_ep_fallback", "1");
   }
+  TESSERA_ASSIGN_OR_RETURN(const Compiled compiled, CompiledModelOf(path, spec, options, stop));
   TESSERA_ASSIGN_OR_RETURN(std::unique_ptr<FixedModel> model,
-                           engine_->NewModel(path, spec, std::move(stop)));
-  StagePlacement placement = Placed(model->placement(), options);
+                           engine_->NewModel(compiled.model.path, spec, std::move(stop)));
+  StagePlacement placement = Placed(compiled.model.outcome.placement, options);
+  placement.from_cache = compiled.from_cache;
   return std::unique_ptr<FixedModel>(
       std::make_unique<PlacedModel>(std::move(model), std::move(placement)));
 }

@@ -31,6 +31,9 @@ struct OnnxRuntimeOptions {
   int threads = 0;  // nodes on the CPU; 0: ONNX Runtime's choice
   // Folder that `tessera compile` wrote: its models are used, and nothing is compiled.
   std::string compiled;
+  // Folder that keeps what is compiled, all stages together, for use as `compiled` elsewhere; ""
+  // keeps it in each stage's cache folder.
+  std::string compile_to;
   // The program whose hidden command "compile-worker" compiles; "": TESSERA_WORKER, this program
   // when it is tessera, PATH. Where none is found, compiling is done in this process.
   std::string worker;
