@@ -12,9 +12,9 @@
 #include "providers/openvino/library.h"
 #include "providers/openvino/query.h"
 #include "tests/unit/graph_samples.h"
+#include "tests/unit/npu_venv.h"
 #include "tests/unit/temp_path.h"
 #include "tests/unit/tiny_onnx.h"
-#include "tests/unit/vendor_venv.h"
 
 namespace tessera {
 namespace {
@@ -24,7 +24,7 @@ using testing::HasSubstr;
 class OpenVinoOnCpu : public testing::Test {
  protected:
   void SetUp() override {
-    UseVendorVenv();
+    UseNpuVenv();
     if (const auto library = openvino::OpenLibrary(""); !library.ok()) {
       GTEST_SKIP() << library.status().message();
     }
