@@ -1,53 +1,10 @@
 #include "providers/onnxruntime/compile_worker.h"
 
-#include <cstdlib>
-
-#include "base/atomic_file.h"
 #include "base/check.h"
 #include "base/file.h"
-#include "base/subprocess.h"
-#include "base/temporary_folder.h"
 
 namespace tessera {
 namespace {
-
-constexpr const char* kJobFile = "job.json";
-constexpr const char* kAnswerFile = "answer.json";
-constexpr uint64_t kMaxAnswerBytes = 64 << 20;
-constexpr size_t kKeptStderr = 1 << 20;
-constexpr size_t kShownStderr = 1000;
-// Exit codes of the command line that mean "no such command": an older tessera, another program.
-constexpr int kExitUsage = 2;
-constexpr int kExitNotExecuted = 127;
-constexpr int kExitKilled = 128 + 9;
-
-std::string FolderOf(const std::string& path) {
-  const size_t slash = path.find_last_of("/\\");
-  return slash == std::string::npos ? "." : path.substr(0, slash);
-}
-
-std::string LastWords(const std::string& standard_error) {
-  const size_t end = standard_error.find_last_not_of(" \n\r\t");
-  if (end == std::string::npos) return "it printed nothing";
-  const size_t begin = end + 1 > kShownStderr ? end + 1 - kShownStderr : 0;
-  return "its last words: " + standard_error.substr(begin, end + 1 - begin);
-}
-
-Status EndOfWorker(const SubprocessResult& result) {
-  const std::string words = LastWords(result.standard_error);
-  if (result.exit_code == kExitKilled) {
-    return ResourceExhausted(
-        "the compiler was killed by the system, as happens when memory runs "
-        "out; " +
-        words);
-  }
-  if (result.exit_code > 128) {
-    return Internal("the compiler crashed (signal " + std::to_string(result.exit_code - 128) +
-                    "); " + words);
-  }
-  return Internal("the compiler's process ended with code " + std::to_string(result.exit_code) +
-                  " and no answer; " + words);
-}
 
 CompileOutcome Failed(Status status) {
   CompileOutcome outcome;
@@ -75,40 +32,6 @@ Status WithReasons(const Status& status, const std::vector<RefusedNode>& refused
     message += "\n  and " + std::to_string(refused.size() - kShown) + " more nodes";
   }
   return Status(status.code(), std::move(message));
-}
-
-Result<CompileOutcome> Ask(const CompileJob& job, const std::string& worker,
-                           std::chrono::seconds time_limit, std::stop_token stop) {
-  TESSERA_ASSIGN_OR_RETURN(const TemporaryFolder folder, TemporaryFolder::Create());
-  const std::string job_file = JoinPath(folder.path(), kJobFile);
-  TESSERA_RETURN_IF_ERROR(WriteFileAtomically(job_file, CompileJobToJson(job)));
-  SubprocessOptions options;
-  options.argv = {worker, kCompileWorkerCommand, job_file};
-  options.time_limit = time_limit;
-  options.idle_limit = time_limit;  // compilers print nothing for minutes
-  options.max_stderr_bytes = kKeptStderr;
-  Result<SubprocessResult> result = RunSubprocess(options, std::move(stop));
-  if (!result.ok()) {
-    if (result.status().code() != StatusCode::kDeadlineExceeded) return result.status();
-    return DeadlineExceeded("the compiler did not end within " +
-                            std::to_string(time_limit.count()) + " s and was stopped");
-  }
-  if (result->exit_code == kExitUsage || result->exit_code == kExitNotExecuted) {
-    CompileOutcome none = Failed(
-        Unimplemented(worker + " is no compile worker; " + LastWords(result->standard_error)));
-    none.not_a_worker = true;
-    return none;
-  }
-  if (result->exit_code != 0) return EndOfWorker(*result);
-  const std::string answer_file = JoinPath(folder.path(), kAnswerFile);
-  const Result<std::string> answer = ReadFile(answer_file, kMaxAnswerBytes);
-  if (!answer.ok()) return EndOfWorker(*result);
-  Result<CompileOutcome> outcome = ParseCompileOutcome(*answer);
-  if (!outcome.ok()) {
-    return Internal("the compiler's process answered nonsense (" + outcome.status().message() +
-                    "); " + LastWords(result->standard_error));
-  }
-  return outcome;
 }
 
 }  // namespace
@@ -150,30 +73,22 @@ CompileOutcome RunCompileJob(const CompileJob& job, std::stop_token stop) {
 
 CompileOutcome RunCompileJobInChild(const CompileJob& job, const std::string& worker,
                                     std::chrono::seconds time_limit, std::stop_token stop) {
-  Result<CompileOutcome> outcome = Ask(job, worker, time_limit, std::move(stop));
-  return outcome.ok() ? std::move(outcome).value() : Failed(outcome.status());
-}
-
-Result<std::string> FindCompileWorker(const std::string& option) {
-  if (!option.empty()) return FindProgram(option);
-  if (const char* named = std::getenv("TESSERA_WORKER"); named != nullptr && *named != '\0') {
-    return FindProgram(named);
+  WorkerReply reply = AskWorker(CompileJobToJson(job), worker, time_limit, std::move(stop));
+  if (!reply.status.ok()) {
+    CompileOutcome outcome = Failed(std::move(reply.status));
+    outcome.not_a_worker = reply.not_a_worker;
+    return outcome;
   }
-  constexpr const char* kProgram = "tessera";
-  if (const Result<std::string> self = ThisProgram(); self.ok()) {
-    if (BaseName(*self) == kProgram) return self;
-    const std::string beside = JoinPath(FolderOf(*self), kProgram);
-    if (const Result<std::string> found = FindProgram(beside); found.ok()) return found;
-  }
-  return FindProgram(kProgram);
+  Result<CompileOutcome> outcome = ParseCompileOutcome(reply.answer);
+  if (outcome.ok()) return std::move(outcome).value();
+  return Failed(Internal("the compiler's process answered nonsense (" + outcome.status().message() +
+                         "); " + reply.last_words));
 }
 
 Status ServeCompileJob(const std::string& job_file) {
-  TESSERA_ASSIGN_OR_RETURN(const std::string text, ReadFile(job_file, kMaxAnswerBytes));
+  TESSERA_ASSIGN_OR_RETURN(const std::string text, ReadJob(job_file));
   TESSERA_ASSIGN_OR_RETURN(const CompileJob job, ParseCompileJob(text));
-  const CompileOutcome outcome = RunCompileJob(job);
-  return WriteFileAtomically(JoinPath(FolderOf(job_file), kAnswerFile),
-                             CompileOutcomeToJson(outcome));
+  return WriteAnswer(job_file, CompileOutcomeToJson(RunCompileJob(job)));
 }
 
 }  // namespace tessera

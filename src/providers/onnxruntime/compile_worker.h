@@ -15,10 +15,9 @@
 
 #include "providers/onnxruntime/engine.h"
 #include "providers/onnxruntime/op_trace.h"
+#include "providers/worker_process.h"
 
 namespace tessera {
-
-inline constexpr char kCompileWorkerCommand[] = "compile-worker";
 
 struct CompileJob {
   std::string library;  // ONNX Runtime's
@@ -48,9 +47,10 @@ CompileOutcome RunCompileJob(const CompileJob& job, std::stop_token stop = {});
 CompileOutcome RunCompileJobInChild(const CompileJob& job, const std::string& worker,
                                     std::chrono::seconds time_limit, std::stop_token stop);
 
-// The program to run as the worker: `option`, else TESSERA_WORKER, this program or one beside it
-// when it is called tessera, tessera in PATH. kNotFound when there is none.
-Result<std::string> FindCompileWorker(const std::string& option);
+// In a child where there is a worker, else in this process, without time limit, which the
+// placement's note says. `worker` as FindCompileWorker takes it; one that is named must be there.
+CompileOutcome CompileInChildOrHere(const CompileJob& job, const std::string& worker,
+                                    std::chrono::seconds time_limit, std::stop_token stop);
 
 // The child's side: reads the job, compiles, writes the answer beside it. An error when the job
 // cannot be read or the answer not be written; how compiling went is in the answer.
