@@ -85,6 +85,21 @@ CompileOutcome RunCompileJobInChild(const CompileJob& job, const std::string& wo
                          "); " + reply.last_words));
 }
 
+CompileOutcome CompileInChildOrHere(const CompileJob& job, const std::string& worker,
+                                    std::chrono::seconds time_limit, std::stop_token stop) {
+  const Result<std::string> program = FindCompileWorker(worker);
+  if (program.ok()) {
+    CompileOutcome outcome = RunCompileJobInChild(job, *program, time_limit, stop);
+    if (!outcome.not_a_worker) return outcome;
+  } else if (!worker.empty()) {
+    return Failed(program.status());
+  }
+  CompileOutcome outcome = RunCompileJob(job, std::move(stop));
+  outcome.placement.note =
+      "compiled in this process, without time limit: no tessera to run as a child was found";
+  return outcome;
+}
+
 Status ServeCompileJob(const std::string& job_file) {
   TESSERA_ASSIGN_OR_RETURN(const std::string text, ReadJob(job_file));
   TESSERA_ASSIGN_OR_RETURN(const CompileJob job, ParseCompileJob(text));
