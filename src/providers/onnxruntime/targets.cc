@@ -11,7 +11,7 @@ bool IsNumber(std::string_view text) {
 }  // namespace
 
 Result<QnnTarget> ParseQnnTarget(std::string_view text) {
-  if (text == "snapdragon-x") return QnnTarget{"60", "73"};
+  if (text == kDefaultQnnTarget) return QnnTarget{"60", "73"};
   constexpr std::string_view kPrefix = "qnn:";
   if (text.starts_with(kPrefix)) {
     const std::string_view numbers = text.substr(kPrefix.size());

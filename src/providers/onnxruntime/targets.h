@@ -9,6 +9,10 @@
 
 namespace tessera {
 
+inline constexpr char kDefaultQnnTarget[] = "snapdragon-x";
+// Leaves the chip to QNN: right on the chip itself, and what makes QNN's error 1002 elsewhere.
+inline constexpr char kQnnWithoutChip[] = "qnn";
+
 // A Qualcomm chip as QNN's options name it.
 struct QnnTarget {
   std::string soc_model;  // QNN's number of the chip: "60" is SC8380XP, Snapdragon X
