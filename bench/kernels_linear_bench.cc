@@ -37,8 +37,8 @@ void BM_Linear(benchmark::State& state) {
       ConvertRowsBf16(input.data(), k, rows, k, static_cast<BF16*>(activations.data()), k);
       break;
     case Precision::kInt8:
-      QuantizeRowsU8(input.data(), k, rows, k, static_cast<uint8_t*>(activations.data()), k,
-                     scale.data());
+      QuantizeRotatedRowsU8(input.data(), k, rows, k, nullptr,
+                            static_cast<uint8_t*>(activations.data()), k, scale.data());
       break;
   }
   AlignedBuffer out(static_cast<size_t>(rows * n) * 4);

@@ -78,7 +78,7 @@ void BM_LayerNormU8(benchmark::State& state) {
   AlignedBuffer y(static_cast<size_t>(kRows * d));
   std::vector<float> scale(kRows);
   for (auto _ : state) {
-    LayerNormRowsU8(norm.weights, x.data(), d, kRows, static_cast<uint8_t*>(y.data()), d,
+    LayerNormRowsU8(norm.weights, x.data(), d, kRows, nullptr, static_cast<uint8_t*>(y.data()), d,
                     scale.data());
     benchmark::ClobberMemory();
   }
@@ -92,8 +92,8 @@ void BM_QuantizeU8(benchmark::State& state) {
   AlignedBuffer y(static_cast<size_t>(kRows * columns));
   std::vector<float> scale(kRows);
   for (auto _ : state) {
-    QuantizeRowsU8(x.data(), columns, kRows, columns, static_cast<uint8_t*>(y.data()), columns,
-                   scale.data());
+    QuantizeRotatedRowsU8(x.data(), columns, kRows, columns, nullptr,
+                          static_cast<uint8_t*>(y.data()), columns, scale.data());
     benchmark::ClobberMemory();
   }
   CountRows(state, kRows, columns, 1);

@@ -14,12 +14,15 @@
 #include "kernels/layer_norm.h"
 #include "kernels/linear.h"
 #include "kernels/log_softmax.h"
+#include "kernels/quantize.h"
 
 namespace tessera::kernels {
 
 struct KernelTable {
   decltype(&LinearRows) linear_rows;
   void (*quantize_rows_u8)(const float*, int64_t, int64_t, int64_t, uint8_t*, int64_t, float*);
+  void (*rotate_row)(const float*, const float*, int64_t, float*);
+  decltype(&QuantizeRotatedRowsU8) quantize_rotated_u8;
   void (*convert_rows_bf16)(const float*, int64_t, int64_t, int64_t, BF16*, int64_t);
   decltype(&LayerNormRowsF32) layer_norm_f32;
   decltype(&LayerNormRowsBf16) layer_norm_bf16;

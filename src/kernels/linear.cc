@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "kernels/dispatch.h"
+#include "kernels/rotation.h"
 #include "kernels/widen.h"
 
 namespace tessera::kernels {
@@ -83,8 +84,11 @@ PackedLinear SizesOf(Precision precision, int64_t n, int64_t k) {
 // Writes row `column` of the weight matrix into its place in the panels.
 class PanelWriter {
  public:
-  PanelWriter(const PackedLinear& packed, uint8_t* panels, float* scale, int32_t* correction)
-      : packed_(packed), panels_(panels), scale_(scale), correction_(correction) {}
+  PanelWriter(const PackedLinear& packed, uint8_t* panels, float* scale, int32_t* correction,
+              std::span<const float> input_factors)
+      : packed_(packed), panels_(panels), scale_(scale), correction_(correction) {
+    for (const float factor : input_factors) factors_.push_back(1.0f / factor);
+  }
 
   void Write(int64_t column, const float* row) {
     uint8_t* panel = panels_ + column / kPanelColumns * packed_.PanelBytes();
@@ -108,7 +112,10 @@ class PanelWriter {
   }
 
  private:
-  void WriteInt8(int64_t column, int8_t* panel, int64_t lane, const float* row) {
+  void WriteInt8(int64_t column, int8_t* panel, int64_t lane, const float* source) {
+    rotated_.resize(static_cast<size_t>(packed_.k));
+    float* const row = rotated_.data();
+    RotateRow(source, factors_.empty() ? nullptr : factors_.data(), packed_.k, row);
     const float max = MaxMagnitude(row, packed_.k);
     const float scale = max / 127.0f;
     const float inverse = scale > 0x1p-120f ? 127.0f / max : 0.0f;
@@ -125,7 +132,7 @@ class PanelWriter {
     }
     for (int64_t quad = 0; quad < packed_.k_padded / 4; ++quad)
       std::memcpy(panel + (quad * kPanelColumns + lane) * 4, quantized_.data() + quad * 4, 4);
-    scale_[column] = inverse > 0.0f ? scale : 0.0f;
+    scale_[column] = inverse > 0.0f ? scale * RotationOf(packed_.k).gain() : 0.0f;
     correction_[column] = 128 * sum;
   }
 
@@ -133,7 +140,9 @@ class PanelWriter {
   uint8_t* panels_;
   float* scale_;
   int32_t* correction_;
-  std::vector<int8_t> quantized_;  // a row
+  std::vector<float> factors_;     // of the weights; empty: the rotation's signs
+  std::vector<float> rotated_;     // a row
+  std::vector<int8_t> quantized_;  // the same
 };
 
 }  // namespace
@@ -189,7 +198,8 @@ Result<PackedLinear> ViewPackedLinear(Precision precision, int64_t n, int64_t k,
   return packed;
 }
 
-Result<PackedLinear> PackLinear(std::span<const LinearSource> sources, Precision precision) {
+Result<PackedLinear> PackLinear(std::span<const LinearSource> sources, Precision precision,
+                                std::span<const float> input_factors) {
   if (sources.empty()) return InvalidArgument("expected at least one weight matrix to pack");
   int64_t n = 0, k = 0;
   for (const LinearSource& source : sources) {
@@ -201,6 +211,7 @@ Result<PackedLinear> PackLinear(std::span<const LinearSource> sources, Precision
     }
     n += source.weight.shape[0];
   }
+  TESSERA_CHECK(input_factors.empty() || static_cast<int64_t>(input_factors.size()) == k);
   TESSERA_ASSIGN_OR_RETURN(const size_t total, PackedLinearBytes(precision, n, k));
   auto storage = std::make_shared<AlignedBuffer>(total);
   auto* base = static_cast<uint8_t*>(storage->data());
@@ -210,7 +221,7 @@ Result<PackedLinear> PackLinear(std::span<const LinearSource> sources, Precision
   // The same places, writable: nobody else has them yet.
   auto* bias = const_cast<float*>(packed.bias);
   PanelWriter writer(packed, base, const_cast<float*>(packed.scale),
-                     const_cast<int32_t*>(packed.correction));
+                     const_cast<int32_t*>(packed.correction), input_factors);
   std::vector<float> row(static_cast<size_t>(k)), kernel_last;
   int64_t column = 0;
   for (const LinearSource& source : sources) {

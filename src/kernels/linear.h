@@ -32,8 +32,8 @@ namespace tessera::kernels {
 enum class Precision : uint8_t {
   kF32,   // activations f32
   kBf16,  // activations bf16
-  kInt8,  // weights int8 with a scale per output column; activations u8 (zero point 128) with a
-          // scale per row
+  kInt8,  // rotated (rotation.h); weights int8 with a scale per output column, activations u8 (zero
+          // point 128) with a scale per row
 };
 // "f32", "bf16", "int8".
 std::string_view PrecisionName(Precision precision);
@@ -70,7 +70,7 @@ struct PackedLinear {
   int64_t n_padded = 0, k_padded = 0;  // multiples of 64 and of PaddedK's unit
   const void* panels = nullptr;  // 64-byte aligned, [n_padded / 64] panels of PanelBytes() each
   const float* bias = nullptr;   // [n_padded], zeros where there is none
-  const float* scale = nullptr;  // [n_padded], kInt8 only: weight = scale * int8
+  const float* scale = nullptr;  // [n_padded], kInt8 only: gain * rotated weight = scale * int8
   const int32_t* correction =
       nullptr;  // [n_padded], kInt8 only: 128 * sum over k of the int8 weights
   // Panels, bias, scale and correction follow each other in these bytes, which `owner` keeps alive.
@@ -87,7 +87,7 @@ struct PackedLinear {
 
 // What PackLinear makes of given weights: raise it with every change of the bytes, so that files of
 // packed weights made before are not used. The form is the same on every Isa.
-inline constexpr uint32_t kPackingVersion = 1;
+inline constexpr uint32_t kPackingVersion = 2;
 
 // The size of PackedLinear::bytes; n and k in [1, 2^24], and their product as PackLinear takes it.
 Result<size_t> PackedLinearBytes(Precision precision, int64_t n, int64_t k);
@@ -98,8 +98,10 @@ Result<PackedLinear> ViewPackedLinear(Precision precision, int64_t n, int64_t k,
 
 // Packs one matrix, or several with the same k stacked along n (a fused query-key-value
 // projection). Errors: no source, a shape that is not [n, k] with n and k in [1, 2^24], differing
-// k, a bias of another length, a type that is not a float.
-Result<PackedLinear> PackLinear(std::span<const LinearSource> sources, Precision precision);
+// k, a bias of another length, a type that is not a float. `input_factors` [k], kInt8 only: those
+// with which the activations are rotated (rotation.h); empty: its signs.
+Result<PackedLinear> PackLinear(std::span<const LinearSource> sources, Precision precision,
+                                std::span<const float> input_factors = {});
 Result<PackedLinear> PackLinear(const LinearSource& source, Precision precision);
 
 enum class Activation : uint8_t { kNone, kGelu };

@@ -18,6 +18,11 @@ namespace tessera::kernels {
 void QuantizeRowsU8(const float* x, int64_t ldx, int64_t rows, int64_t cols, uint8_t* q,
                     int64_t ldq, float* scale);
 
+// The same of R(F x) of rotation.h: what an 8-bit Linear reads. factors[cols], or null for the
+// signs.
+void QuantizeRotatedRowsU8(const float* x, int64_t ldx, int64_t rows, int64_t cols,
+                           const float* factors, uint8_t* q, int64_t ldq, float* scale);
+
 // x[rows, cols] f32 -> y[rows, ldy] bf16, nearest even. Columns [cols, round_up(cols, 2)) of y are
 // set to 0, so ldy >= round_up(cols, 2). No overlap.
 void ConvertRowsBf16(const float* x, int64_t ldx, int64_t rows, int64_t cols, BF16* y, int64_t ldy);

@@ -8,14 +8,28 @@
 #include "kernels/layer_norm.h"
 #include "kernels/log_softmax.h"
 #include "kernels/quantize.h"
+#include "kernels/rotation.h"
 #include "kernels/softmax.h"
 
 namespace tessera::kernels {
+namespace {
+
+const float* FactorsOrSigns(const float* factors) {
+  return factors != nullptr ? factors : RotationSigns();
+}
+
+}  // namespace
 
 void QuantizeRowsU8(const float* x, int64_t ldx, int64_t rows, int64_t cols, uint8_t* q,
                     int64_t ldq, float* scale) {
   TESSERA_DCHECK(rows <= 1 || ldq >= (cols + 3) / 4 * 4);
   Kernels().quantize_rows_u8(x, ldx, rows, cols, q, ldq, scale);
+}
+
+void QuantizeRotatedRowsU8(const float* x, int64_t ldx, int64_t rows, int64_t cols,
+                           const float* factors, uint8_t* q, int64_t ldq, float* scale) {
+  TESSERA_DCHECK(rows <= 1 || ldq >= (cols + 3) / 4 * 4);
+  Kernels().quantize_rotated_u8(x, ldx, rows, cols, FactorsOrSigns(factors), q, ldq, scale);
 }
 
 void ConvertRowsBf16(const float* x, int64_t ldx, int64_t rows, int64_t cols, BF16* y,
@@ -37,9 +51,9 @@ void LayerNormRowsBf16(const LayerNormWeights& weights, const float* x, int64_t 
 }
 
 void LayerNormRowsU8(const LayerNormWeights& weights, const float* x, int64_t ldx, int64_t rows,
-                     uint8_t* q, int64_t ldq, float* scale) {
+                     const float* factors, uint8_t* q, int64_t ldq, float* scale) {
   TESSERA_DCHECK(weights.d >= 1 && weights.d <= 16384);
-  Kernels().layer_norm_u8(weights, x, ldx, rows, q, ldq, scale);
+  Kernels().layer_norm_u8(weights, x, ldx, rows, FactorsOrSigns(factors), q, ldq, scale);
 }
 
 void Gelu(const float* x, int64_t count, float* y) { Kernels().gelu(x, count, y); }

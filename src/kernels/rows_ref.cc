@@ -5,23 +5,57 @@
 #include <limits>
 
 #include "kernels/dispatch.h"
+#include "kernels/rotation.h"
 
 namespace tessera::kernels {
 namespace {
 
+void RotateRowRef(const float* x, const float* factors, int64_t k, float* y) {
+  const Rotation rotation = RotationOf(k);
+  std::copy_n(x, x == y ? 0 : k, y);
+  if (rotation.block == 1) return;
+  for (int64_t i = 0; i < k; ++i) y[i] *= factors[i];
+  for (int64_t half = 1; half < rotation.block; half *= 2) {
+    for (int64_t i = 0; i < k; ++i) {
+      if ((i & half) != 0) continue;
+      const float a = y[i], b = y[i + half];
+      y[i] = a + b;
+      y[i + half] = a - b;
+    }
+  }
+  if (!rotation.mixes_three) return;
+  for (int64_t i = 0; i < rotation.block; ++i) {
+    float* const at[] = {y + i, y + rotation.block + i, y + 2 * rotation.block + i};
+    const float shift = (*at[0] + *at[1] + *at[2]) * (2.0f / 3.0f);
+    for (float* value : at) *value -= shift;
+  }
+}
+
+void QuantizeRow(const float* x, int64_t cols, uint8_t* q, float* scale) {
+  float max = 0.0f;
+  for (int64_t i = 0; i < cols; ++i) max = std::max(max, std::fabs(x[i]));
+  const bool tiny = !(max >= 0x1p-110f);
+  *scale = tiny ? 0.0f : max / 127.0f;
+  const float inverse = tiny ? 0.0f : 127.0f / max;
+  for (int64_t i = 0; i < cols; ++i) {
+    const float level = std::clamp(std::nearbyint(x[i] * inverse), -127.0f, 127.0f);
+    q[i] = static_cast<uint8_t>(128 + static_cast<int>(level == level ? level : 0.0f));
+  }
+  for (int64_t i = cols; i % 4 != 0; ++i) q[i] = 128;
+}
+
 void QuantizeRowsU8Ref(const float* x, int64_t ldx, int64_t rows, int64_t cols, uint8_t* q,
                        int64_t ldq, float* scale) {
-  for (int64_t r = 0; r < rows; ++r, x += ldx, q += ldq) {
-    float max = 0.0f;
-    for (int64_t i = 0; i < cols; ++i) max = std::max(max, std::fabs(x[i]));
-    const bool tiny = !(max >= 0x1p-110f);
-    scale[r] = tiny ? 0.0f : max / 127.0f;
-    const float inverse = tiny ? 0.0f : 127.0f / max;
-    for (int64_t i = 0; i < cols; ++i) {
-      const float level = std::clamp(std::nearbyint(x[i] * inverse), -127.0f, 127.0f);
-      q[i] = static_cast<uint8_t>(128 + static_cast<int>(level == level ? level : 0.0f));
-    }
-    for (int64_t i = cols; i % 4 != 0; ++i) q[i] = 128;
+  for (int64_t r = 0; r < rows; ++r) QuantizeRow(x + r * ldx, cols, q + r * ldq, scale + r);
+}
+
+void QuantizeRotatedU8Ref(const float* x, int64_t ldx, int64_t rows, int64_t cols,
+                          const float* factors, uint8_t* q, int64_t ldq, float* scale) {
+  if (RotationOf(cols).block == 1) return QuantizeRowsU8Ref(x, ldx, rows, cols, q, ldq, scale);
+  float rotated[kMaxRotatedColumns];
+  for (int64_t r = 0; r < rows; ++r) {
+    RotateRowRef(x + r * ldx, factors, cols, rotated);
+    QuantizeRow(rotated, cols, q + r * ldq, scale + r);
   }
 }
 
@@ -62,11 +96,11 @@ void LayerNormBf16Ref(const LayerNormWeights& w, const float* x, int64_t ldx, in
 }
 
 void LayerNormU8Ref(const LayerNormWeights& w, const float* x, int64_t ldx, int64_t rows,
-                    uint8_t* q, int64_t ldq, float* scale) {
+                    const float* factors, uint8_t* q, int64_t ldq, float* scale) {
   float row[kMaxLayerNormWidth];
   for (int64_t r = 0; r < rows; ++r) {
     NormaliseRow(w, x + r * ldx, row);
-    QuantizeRowsU8Ref(row, w.d, 1, w.d, q + r * ldq, ldq, scale + r);
+    QuantizeRotatedU8Ref(row, w.d, 1, w.d, factors, q + r * ldq, ldq, scale + r);
   }
 }
 
@@ -115,6 +149,8 @@ void AddRef(const float* a, const float* b, int64_t n, float* y) {
 }  // namespace
 
 void FillRowsRef(KernelTable& table) {
+  table.rotate_row = RotateRowRef;
+  table.quantize_rotated_u8 = QuantizeRotatedU8Ref;
   table.quantize_rows_u8 = QuantizeRowsU8Ref;
   table.convert_rows_bf16 = ConvertRowsBf16Ref;
   table.layer_norm_f32 = LayerNormF32Ref;

@@ -14,6 +14,7 @@
 #include "kernels/dispatch.h"
 #if TESSERA_SIMD_TARGET
 #include "kernels/math-inl.h"
+#include "kernels/rotation-inl.h"
 #include "kernels/vector-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -29,20 +30,6 @@ HWY_INLINE void ForEachVector(int64_t n, F&& f) {
   if (i < n) f(i, static_cast<size_t>(n - i));
 }
 
-// Writes q = 128 + round(y * inverse), y(i, count) giving the values, and the padding up to a
-// multiple of 4.
-template <class F>
-HWY_INLINE void QuantizeRow(int64_t cols, float inverse, uint8_t* q, F&& y) {
-  const VF factor = hn::Set(DF(), inverse);
-  const VI zero_point = hn::Set(DI(), 128);
-  const hn::Rebind<uint8_t, DF> d8;
-  ForEachVector(cols, [&](int64_t i, size_t count) HWY_ATTR {
-    const VI level = hn::Add(hn::NearestInt(hn::Mul(y(i, count), factor)), zero_point);
-    StoreUpTo(hn::DemoteTo(d8, level), d8, q + i, count);
-  });
-  for (int64_t i = cols; i % 4 != 0; ++i) q[i] = 128;
-}
-
 // scale = max / 127 and its inverse, both 0 for a row too small to scale.
 struct RowScale {
   float scale, inverse;
@@ -52,16 +39,44 @@ HWY_INLINE RowScale ScaleOf(float max) {
   return {max / 127.0f, 127.0f / max};
 }
 
+// q = 128 + round(x / scale), with the padding up to a multiple of 4; its scale.
+HWY_INLINE float QuantizeRow(const float* x, int64_t cols, uint8_t* q) {
+  VF max = hn::Zero(DF());
+  ForEachVector(cols, [&](int64_t i, size_t count)
+                          HWY_ATTR { max = hn::Max(max, hn::Abs(LoadUpTo(x + i, count))); });
+  const RowScale s = ScaleOf(hn::ReduceMax(DF(), max));
+  const VF factor = hn::Set(DF(), s.inverse);
+  const VI zero_point = hn::Set(DI(), 128);
+  const hn::Rebind<uint8_t, DF> d8;
+  ForEachVector(cols, [&](int64_t i, size_t count) HWY_ATTR {
+    const VI level = hn::Add(hn::NearestInt(hn::Mul(LoadUpTo(x + i, count), factor)), zero_point);
+    StoreUpTo(hn::DemoteTo(d8, level), d8, q + i, count);
+  });
+  for (int64_t i = cols; i % 4 != 0; ++i) q[i] = 128;
+  return s.scale;
+}
+
+void RotateRowT(const float* x, const float* factors, int64_t k, float* y) {
+  const Rotation rotation = RotationOf(k);
+  if (rotation.block > 1) {
+    RotateInto(rotation, factors, k, y, [&](int64_t i) HWY_ATTR { return hn::LoadU(DF(), x + i); });
+  } else if (y != x) {
+    std::copy_n(x, k, y);
+  }
+}
+
 void QuantizeRowsU8T(const float* x, int64_t ldx, int64_t rows, int64_t cols, uint8_t* q,
                      int64_t ldq, float* scale) {
+  for (int64_t r = 0; r < rows; ++r, x += ldx, q += ldq) scale[r] = QuantizeRow(x, cols, q);
+}
+
+void QuantizeRotatedU8T(const float* x, int64_t ldx, int64_t rows, int64_t cols,
+                        const float* factors, uint8_t* q, int64_t ldq, float* scale) {
+  if (RotationOf(cols).block == 1) return QuantizeRowsU8T(x, ldx, rows, cols, q, ldq, scale);
+  HWY_ALIGN float rotated[kMaxRotatedColumns];
   for (int64_t r = 0; r < rows; ++r, x += ldx, q += ldq) {
-    VF max = hn::Zero(DF());
-    ForEachVector(cols, [&](int64_t i, size_t count)
-                            HWY_ATTR { max = hn::Max(max, hn::Abs(LoadUpTo(x + i, count))); });
-    const RowScale s = ScaleOf(hn::ReduceMax(DF(), max));
-    scale[r] = s.scale;
-    QuantizeRow(cols, s.inverse, q,
-                [&](int64_t i, size_t count) HWY_ATTR { return LoadUpTo(x + i, count); });
+    RotateRowT(x, factors, cols, rotated);
+    scale[r] = QuantizeRow(rotated, cols, q);
   }
 }
 
@@ -135,19 +150,21 @@ void LayerNormBf16T(const LayerNormWeights& w, const float* x, int64_t ldx, int6
   }
 }
 
-void LayerNormU8T(const LayerNormWeights& w, const float* x, int64_t ldx, int64_t rows, uint8_t* q,
-                  int64_t ldq, float* scale) {
+void LayerNormU8T(const LayerNormWeights& w, const float* x, int64_t ldx, int64_t rows,
+                  const float* factors, uint8_t* q, int64_t ldq, float* scale) {
+  HWY_ALIGN float row[kMaxRotatedColumns];
+  const Rotation rotation = RotationOf(w.d);
   for (int64_t r = 0; r < rows; ++r, x += ldx, q += ldq) {
     const Moments m = RowMoments(w, x);
-    VF max = hn::Zero(DF());
-    // Lanes past the end normalise to 0 * gamma + beta with gamma and beta read as 0.
-    ForEachVector(w.d, [&](int64_t i, size_t count) HWY_ATTR {
-      max = hn::Max(max, hn::Abs(Normalised(w, m, x, i, count)));
-    });
-    const RowScale s = ScaleOf(hn::ReduceMax(DF(), max));
-    scale[r] = s.scale;
-    QuantizeRow(w.d, s.inverse, q,
-                [&](int64_t i, size_t count) HWY_ATTR { return Normalised(w, m, x, i, count); });
+    if (rotation.block > 1) {
+      RotateInto(rotation, factors, w.d, row,
+                 [&](int64_t i) HWY_ATTR { return Normalised(w, m, x, i, kLanes); });
+    } else {
+      ForEachVector(w.d, [&](int64_t i, size_t count) HWY_ATTR {
+        StoreUpTo(Normalised(w, m, x, i, count), DF(), row + i, count);
+      });
+    }
+    scale[r] = QuantizeRow(row, w.d, q);
   }
 }
 
@@ -242,6 +259,8 @@ void AddT(const float* a, const float* b, int64_t n, float* y) {
 }
 
 void FillRows(KernelTable& table) {
+  table.rotate_row = RotateRowT;
+  table.quantize_rotated_u8 = QuantizeRotatedU8T;
   table.quantize_rows_u8 = QuantizeRowsU8T;
   table.convert_rows_bf16 = ConvertRowsBf16T;
   table.layer_norm_f32 = LayerNormF32T;

@@ -8,6 +8,7 @@
 #include <numeric>
 
 #include "kernels/quantize.h"
+#include "kernels/rotation.h"
 #include "tests/unit/kernels_test_util.h"
 
 namespace tessera::kernels {
@@ -32,9 +33,12 @@ struct Problem {
     bias = RandomFloats(s.n, seed + 1);
     input = RandomFloats(s.rows * s.k, seed + 2);
     residual = RandomFloats(s.rows * s.n, seed + 3);
+    rotated = weight;
     for (int64_t j = 0; j < s.n; ++j) {
+      float* const row = rotated.data() + j * s.k;
+      RotateRow(row, nullptr, s.k, row);
       float max = 0;
-      for (int64_t i = 0; i < s.k; ++i) max = std::max(max, std::fabs(weight[j * s.k + i]));
+      for (int64_t i = 0; i < s.k; ++i) max = std::max(max, std::fabs(row[i]));
       column_max.push_back(max);
     }
     packed = *PackLinear({ViewOf(weight, {s.n, s.k}), ViewOf(bias, {s.n})}, precision);
@@ -51,7 +55,8 @@ struct Problem {
         ConvertRowsBf16(input.data(), s.k, s.rows, s.k, reinterpret_cast<BF16*>(bytes.data()), ld);
         break;
       case Precision::kInt8:
-        QuantizeRowsU8(input.data(), s.k, s.rows, s.k, bytes.data(), ld, scale.data());
+        QuantizeRotatedRowsU8(input.data(), s.k, s.rows, s.k, nullptr, bytes.data(), ld,
+                              scale.data());
         break;
     }
   }
@@ -78,8 +83,10 @@ struct Problem {
       case Precision::kBf16:
         return ToF32(ToBF16(w));
       case Precision::kInt8: {
+        // What meets a rotated row.
         const float max = column_max[j];
-        return std::nearbyint(w * (127.0f / max)) * static_cast<double>(max / 127.0f);
+        return std::nearbyint(rotated[j * shape.k + i] * (127.0f / max)) *
+               static_cast<double>(max / 127.0f * RotationOf(shape.k).gain());
       }
     }
     return 0;
@@ -87,7 +94,7 @@ struct Problem {
 
   LinearShape shape;
   Precision precision;
-  std::vector<float> weight, bias, input, residual, scale, column_max;
+  std::vector<float> weight, rotated, bias, input, residual, scale, column_max;
   std::vector<uint8_t> bytes;
   PackedLinear packed;
   int64_t ld = 0;

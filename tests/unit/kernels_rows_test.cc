@@ -122,8 +122,8 @@ TEST_P(RowsTest, LayerNormFormsAgree) {
     EXPECT_EQ(0, std::memcmp(half.data(), half_want.data(), half.size() * 2));
     std::vector<uint8_t> q(5 * padded), q_want(5 * padded);
     std::vector<float> scale(5), scale_want(5);
-    LayerNormRowsU8(w, x.data(), d, 5, q.data(), padded, scale.data());
-    QuantizeRowsU8(y.data(), d, 5, d, q_want.data(), padded, scale_want.data());
+    LayerNormRowsU8(w, x.data(), d, 5, nullptr, q.data(), padded, scale.data());
+    QuantizeRotatedRowsU8(y.data(), d, 5, d, nullptr, q_want.data(), padded, scale_want.data());
     EXPECT_EQ(q, q_want);
     EXPECT_TRUE(SameBits(scale, scale_want));
   }

@@ -254,8 +254,8 @@ TEST(CpuRagged, AQuantisedNormIsANormThatIsQuantised) {
     std::vector<uint8_t> q1(5 * ld), q2(5 * ld);
     std::vector<BF16> b1(5 * ld), b2(5 * ld);
     kernels::LayerNormRowsF32(w, x.As<float>(), d, 5, y.data(), d);
-    kernels::QuantizeRowsU8(y.data(), d, 5, d, q1.data(), ld, s1.data());
-    kernels::LayerNormRowsU8(w, x.As<float>(), d, 5, q2.data(), ld, s2.data());
+    kernels::QuantizeRotatedRowsU8(y.data(), d, 5, d, nullptr, q1.data(), ld, s1.data());
+    kernels::LayerNormRowsU8(w, x.As<float>(), d, 5, nullptr, q2.data(), ld, s2.data());
     EXPECT_EQ(q1, q2);
     EXPECT_EQ(s1, s2);
     kernels::ConvertRowsBf16(y.data(), d, 5, d, b1.data(), ld);

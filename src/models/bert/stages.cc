@@ -50,12 +50,10 @@ Result<Graph> BuildBertEncoder(const BertConfig& c, const BertWeights& w) {
 }
 
 // Vectors are compared by angles far smaller than what a word of a transcript takes to change.
-// Eight bits a row hold queries, keys and what attention gives; the other inputs spread too far
-// from their middle (values, MLP), and so does attention's own arithmetic.
+// Attention hands the error of a value on as it is, so values stay in bf16, and so does attention's
+// own arithmetic.
 kernels::Precision BertLinearPrecision(std::string_view node, kernels::Precision precision) {
-  const bool robust =
-      node.ends_with(".query") || node.ends_with(".key") || node.ends_with(".attention_out");
-  return robust ? precision : BertAttentionPrecision(precision);
+  return node.ends_with(".value") ? BertAttentionPrecision(precision) : precision;
 }
 
 kernels::Precision BertAttentionPrecision(kernels::Precision precision) {

@@ -139,10 +139,7 @@ DimBindings SingleTokenDims(const Graph& stage, const WhisperConfig& c) {
 
 kernels::Precision WhisperLinearPrecision(std::string_view stage, std::string_view node,
                                           kernels::Precision precision) {
-  // What reads features before the first MLP has spread their outliers, and what comes out of it.
-  const bool delicate =
-      stage == "whisper.encoder" &&
-      (node.starts_with("conv") || (node.starts_with("layers.0.") && node != "layers.0.mlp_up"));
+  const bool delicate = stage == "whisper.encoder" && node.starts_with("conv");
   return precision == kernels::Precision::kInt8 && delicate ? kernels::Precision::kBf16 : precision;
 }
 

@@ -38,8 +38,8 @@ Result<Graph> BuildWhisperStage(std::string_view stage, const WhisperConfig& con
 DimBindings SingleTokenDims(const Graph& stage, const WhisperConfig& config);
 
 // The precision of one linear layer of a stage when the stage runs in `precision`. In int8 the
-// encoder's convolutions and first layer stay in bf16: they cost 8 % of its work and most of its
-// error (docs/accuracy.md: cosine to f32 0.998 with them in int8, 0.9993 without).
+// encoder's convolutions stay in bf16: they are 4 % of its work and their error goes through all
+// layers.
 kernels::Precision WhisperLinearPrecision(std::string_view stage, std::string_view node,
                                           kernels::Precision precision);
 

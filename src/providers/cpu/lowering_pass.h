@@ -4,6 +4,7 @@
 //   lowering.cc              interface of the plan, the walk over the nodes
 //   lowering_rows.cc         dimensions, arrays, chains
 //   lowering_weights.cc      constants as f32, packed layers, the cache
+//   lowering_factors.cc      factors of 8-bit layers' inputs
 //   lowering_linear.cc       Linear with what is fused around it
 //   lowering_conv1d.cc       Conv1d
 //   lowering_attention.cc    Attention, RaggedAttention and CachedAttention
@@ -36,7 +37,17 @@ struct PackJob {
   uint64_t fingerprint;
   std::vector<kernels::LinearSource> sources;
   Precision precision;
+  const float* factors;  // [k] of the rotation; null: its signs
   kernels::PackedLinear* result;
+};
+// The factors of a value that 8-bit Linears read, from the columns of the first of them.
+struct FactorJob {
+  std::string name;  // in the cache
+  uint64_t fingerprint = 0;
+  std::vector<kernels::LinearSource> sources;
+  std::optional<kernels::LayerNormWeights> norm;  // that made the value
+  SharedFloats result;
+  float* out = nullptr;
 };
 
 class Lowering {
@@ -94,9 +105,15 @@ class Lowering {
   Result<Activations> Prepare(ValueId x, Precision precision, const PlanSize& rows);
   // Weights from the cache, or else a job to pack them; `name` is unique in the graph.
   kernels::PackedLinear* AddLinear(const std::string& name,
-                                   std::vector<kernels::LinearSource> sources, Precision precision);
+                                   std::vector<kernels::LinearSource> sources, Precision precision,
+                                   const float* factors = nullptr);
+  // Those of the rotation of value `x`; null where it is not rotated. From the cache, or else a job
+  // that fills them before anything is packed.
+  Result<const float*> FactorsOf(ValueId x, const std::string& name,
+                                 const std::vector<kernels::LinearSource>& sources);
   // The values of a float constant as f32, kept by the plan.
   Result<const float*> FloatsOf(ValueId constant);
+  void MakeFactors();
   Status PackAll();
   // Takes Gelu and Add nodes after node `index` into the epilogue; returns the value that the
   // Linear now writes.
@@ -120,6 +137,8 @@ class Lowering {
   std::optional<ChainStep> chain_;
   std::map<std::pair<ValueId, Precision>, Activations> prepared_;  // in the open chain
   std::map<ValueId, const float*> floats_;                         // constants that are in the plan
+  std::map<ValueId, const float*> factors_;                        // of rotated values
+  std::vector<FactorJob> factor_jobs_;
   std::vector<PackJob> jobs_;
 };
 

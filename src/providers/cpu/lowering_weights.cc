@@ -28,10 +28,10 @@ Result<const float*> Lowering::FloatsOf(ValueId constant) {
 
 kernels::PackedLinear* Lowering::AddLinear(const std::string& name,
                                            std::vector<kernels::LinearSource> sources,
-                                           Precision precision) {
+                                           Precision precision, const float* factors) {
   plan_.linears.push_back(std::make_unique<kernels::PackedLinear>());
   kernels::PackedLinear* const linear = plan_.linears.back().get();
-  PackJob job{graph_.name() + "/" + name, 0, std::move(sources), precision, linear};
+  PackJob job{graph_.name() + "/" + name, 0, std::move(sources), precision, factors, linear};
   // PackLinear refuses an empty weight.
   if (cache_ != nullptr && job.sources[0].weight.shape[0] > 0) {
     int64_t n = 0;
@@ -50,10 +50,14 @@ kernels::PackedLinear* Lowering::AddLinear(const std::string& name,
 }
 
 Status Lowering::PackAll() {
+  MakeFactors();
   std::vector<Status> failures(jobs_.size());
   pool_.ParallelFor(static_cast<int64_t>(jobs_.size()), [&](int64_t i, int) {
-    Result<kernels::PackedLinear> packed =
-        kernels::PackLinear(jobs_[i].sources, jobs_[i].precision);
+    const PackJob& job = jobs_[i];
+    const View& first = job.sources[0].weight;
+    const int64_t k = job.factors != nullptr ? first.size() / first.shape[0] : 0;
+    Result<kernels::PackedLinear> packed = kernels::PackLinear(
+        job.sources, job.precision, std::span(job.factors, static_cast<size_t>(k)));
     if (packed.ok()) {
       *jobs_[i].result = std::move(packed).value();
     } else {

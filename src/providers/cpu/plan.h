@@ -61,6 +61,7 @@ struct Activations {
 struct PrepareOp {
   Rows in;
   kernels::LayerNormWeights norm;
+  const float* factors = nullptr;  // of an int8 Linear's rotation; null: its signs
   Activations out;
   Rows rows;
 };

@@ -73,12 +73,12 @@ class BlockRunner {
   int64_t rows() const { return end_ - begin_; }
 
   // `count` f32 rows to the activation form of `out`, from its row `first` on.
-  void Convert(const float* x, int64_t ld, int64_t k, const Activations& out, int64_t first,
-               int64_t count) {
+  void Convert(const float* x, int64_t ld, int64_t k, const float* factors, const Activations& out,
+               int64_t first, int64_t count) {
     char* to = ActivationPointer(out.offset);
     if (out.precision == Precision::kInt8) {
-      kernels::QuantizeRowsU8(
-          x, ld, count, k, reinterpret_cast<uint8_t*>(to) + first * out.ld, out.ld,
+      kernels::QuantizeRotatedRowsU8(
+          x, ld, count, k, factors, reinterpret_cast<uint8_t*>(to) + first * out.ld, out.ld,
           reinterpret_cast<float*>(ActivationPointer(out.scale_offset)) + first);
     } else if (out.precision == Precision::kBf16) {
       kernels::ConvertRowsBf16(x, ld, count, k, reinterpret_cast<BF16*>(to) + first * out.ld,
@@ -91,14 +91,14 @@ class BlockRunner {
 
   void Do(const PrepareOp& op) {
     const float* x = At(op.in, begin_);
-    if (op.norm.d == 0) return Convert(x, op.in.ld, op.in.columns, op.out, 0, rows());
+    if (op.norm.d == 0) return Convert(x, op.in.ld, op.in.columns, op.factors, op.out, 0, rows());
     if (op.rows.place == Place::kNone) return Normalise(op, begin_, end_);
     // In column mode every worker makes all activations; the f32 rows are each worker's own share.
     Normalise(op, begin_, row_begin_);
     for (int64_t r = row_begin_; r < row_end_; ++r) {
       float* row = At(op.rows, r);
       kernels::LayerNormRowsF32(op.norm, At(op.in, r), op.in.ld, 1, row, op.rows.ld);
-      Convert(row, op.rows.ld, op.norm.d, op.out, r - begin_, 1);
+      Convert(row, op.rows.ld, op.norm.d, op.factors, op.out, r - begin_, 1);
     }
     Normalise(op, row_end_, end_);
   }
@@ -118,7 +118,8 @@ class BlockRunner {
                                           reinterpret_cast<BF16*>(out) + first, op.out.ld);
       case Precision::kInt8:
         return kernels::LayerNormRowsU8(
-            op.norm, x, op.in.ld, count, reinterpret_cast<uint8_t*>(out) + first, op.out.ld,
+            op.norm, x, op.in.ld, count, op.factors, reinterpret_cast<uint8_t*>(out) + first,
+            op.out.ld,
             reinterpret_cast<float*>(ActivationPointer(op.out.scale_offset)) + (from - begin_));
     }
   }
@@ -139,7 +140,7 @@ class BlockRunner {
       if (t >= inner.begin && t < inner.end) {
         const int64_t count = std::min(end_ - row, inner.end - t);
         Convert(input + (t * op.stride - op.padding) * op.channels, op.stride * op.channels, k,
-                op.out, row - begin_, count);
+                nullptr, op.out, row - begin_, count);
         row += count;
         continue;
       }
@@ -151,7 +152,7 @@ class BlockRunner {
                                      .stride = op.stride,
                                      .padding = op.padding};
       kernels::Im2ColRows(args, t, 1, window, k);
-      Convert(window, k, k, op.out, row - begin_, 1);
+      Convert(window, k, k, nullptr, op.out, row - begin_, 1);
       ++row;
     }
   }
