@@ -24,6 +24,7 @@ LAYERS = {
     "models": ["base", "tensor", "graph", "formats", "text", "audio", "kernels", "providers", "runtime"],
     "pipelines": ["base", "tensor", "graph", "formats", "text", "audio", "kernels", "providers", "runtime", "models"],
     "bench": ["base", "tensor", "graph", "formats", "text", "audio", "kernels", "providers", "runtime", "models", "pipelines"],
+    "doctor": ["base", "tensor", "graph", "formats", "text", "audio", "kernels", "providers", "runtime", "models", "pipelines"],
 }
 LAYERS["cli"] = sorted(LAYERS)
 

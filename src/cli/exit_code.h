@@ -14,6 +14,8 @@ enum ExitCode : int {
       3,  // an input could not be read or an output not written; other files are still done
   kExitModel = 4,              // model missing or broken
   kExitDeviceUnavailable = 5,  // a required device cannot be used
+  kExitNotAllSupported = 6,    // doctor: nodes that would not run on the target
+  kExitUndecided = 7,          // doctor: nothing against it, but nodes that nobody can tell of
   kExitInterrupted = 130,      // Ctrl-C, as shells report it
 };
 

@@ -1,0 +1,259 @@
+#include "doctor/rules.h"
+
+#include <algorithm>
+#include <array>
+
+#include "doctor/op_database.h"
+
+namespace tessera::doctor {
+namespace {
+
+using Answer = std::optional<NodeVerdict>;
+
+NodeVerdict Say(Verdict verdict, EvidenceTier tier, std::string reason, std::string remedy = "") {
+  return {verdict, tier, "", std::move(reason), std::move(remedy)};
+}
+
+bool IsFamily(const Target& target, TargetFamily family) { return target.family == family; }
+
+std::string Types(const NodeView& view) {
+  std::string text;
+  for (const ValueFacts* input : view.inputs) {
+    if (input == nullptr) continue;
+    text += (text.empty() ? "" : ", ") + input->ToString() + (input->constant ? " constant" : "");
+  }
+  return text;
+}
+
+// Nodes that ONNX Runtime computes when it loads the model, or drops.
+Answer Folded(const NodeView& view, const Target&) {
+  if (view.dead) {
+    return Say(Verdict::kSupported, EvidenceTier::kHeuristic,
+               "no output of the model needs it; it is removed");
+  }
+  if (view.op() == "Constant" || view.outputs.empty()) {
+    return Say(Verdict::kSupported, EvidenceTier::kHeuristic, "a constant of the file");
+  }
+  bool constant = true, known = true;
+  for (const ValueFacts* output : view.outputs) {
+    if (output == nullptr) continue;
+    constant = constant && output->constant;
+    known = known && output->elements != nullptr && output->Static() &&
+            std::all_of(output->elements->begin(), output->elements->end(),
+                        [](const Number& n) { return n.known(); });
+  }
+  if (!constant && !known) return std::nullopt;
+  return Say(Verdict::kSupported, EvidenceTier::kHeuristic,
+             constant ? "made of constants; computed once when the model is loaded"
+                      : "shape arithmetic on fixed shapes; computed once when the model is loaded");
+}
+
+Answer Removed(const NodeView& view, const Target&) {
+  if (!view.node->domain.empty()) return std::nullopt;
+  const bool quantized_copy = view.quantized;
+  if ((view.op() == "Identity" && !quantized_copy) || view.op() == "Dropout") {
+    return Say(Verdict::kSupported, EvidenceTier::kHeuristic,
+               "does nothing at inference; the optimizer removes it");
+  }
+  // A Cast to the type that the value has.
+  if (view.op() == "Cast" && view.inputs.size() == 1 && view.inputs[0] != nullptr &&
+      view.inputs[0]->type != 0 && !view.outputs.empty() && view.outputs[0] != nullptr &&
+      view.outputs[0]->type == view.inputs[0]->type) {
+    return Say(Verdict::kSupported, EvidenceTier::kHeuristic,
+               "a cast to the type that the value has; the optimizer removes it");
+  }
+  return std::nullopt;
+}
+
+Answer ControlFlow(const NodeView& view, const Target&) {
+  constexpr std::array kOps = {std::string_view("If"), std::string_view("Loop"),
+                               std::string_view("Scan"), std::string_view("SequenceMap")};
+  if (!view.node->domain.empty() || std::find(kOps.begin(), kOps.end(), view.op()) == kOps.end())
+    return std::nullopt;
+  if (view.op() == "If" && !view.inputs.empty() && view.inputs[0] != nullptr &&
+      view.inputs[0]->constant) {
+    return Say(Verdict::kPartial, EvidenceTier::kHeuristic,
+               "a branch whose condition is a constant: ONNX Runtime puts the taken branch in its "
+               "place, and what is in it was not examined",
+               "save the model after ONNX Runtime's basic optimization "
+               "(optimized_model_filepath) and examine that");
+  }
+  return Say(Verdict::kPartial, EvidenceTier::kVendorDoc,
+             "control flow: no NPU compiler takes If, Loop or Scan",
+             view.op() == "If" ? "export with the condition fixed, so that one branch remains"
+                               : "unroll it, or keep the loop in the program and export its body");
+}
+
+// A dimension that is not fixed, by name.
+Answer StaticShape(const NodeView& view, const Target& target) {
+  if (IsFamily(target, TargetFamily::kDirectMl)) return std::nullopt;  // slower, not refused
+  const auto check = [&](const ValueFacts* value, bool is_input) -> Answer {
+    if (value == nullptr || value->Static() || value->constant) return std::nullopt;
+    const std::string side = is_input ? "an input" : "its result";
+    if (!value->shape) {
+      if (!view.has_rule || (is_input && value->type == 0)) {
+        return Say(Verdict::kUnknown, EvidenceTier::kHeuristic,
+                   side + " is of unknown shape: nothing is known of the operator that makes it",
+                   "run the exporter's or ONNX Runtime's symbolic shape inference and save the "
+                   "shapes in the file");
+      }
+      return Say(Verdict::kPartial, EvidenceTier::kVendorDoc,
+                 side +
+                     " has a shape that is known at run time only; NPU compilers want fixed "
+                     "shapes",
+                 "export with fixed shapes");
+    }
+    std::string symbol;
+    for (const Number& n : *value->shape) {
+      if (n.symbolic() && symbol.empty()) symbol = n.ToString();
+    }
+    return Say(Verdict::kPartial, EvidenceTier::kVendorDoc,
+               side + " has the shape " + ToString(*value->shape) +
+                   "; NPU compilers want every dimension fixed",
+               symbol.empty() ? "export with fixed shapes, or make the number of results fixed"
+                              : "fix the dimensions: --bind " +
+                                    (symbol.find(' ') == std::string::npos ? symbol : "NAME") +
+                                    "=SIZE, or --fix OUT.onnx");
+  };
+  for (const ValueFacts* input : view.inputs) {
+    if (Answer answer = check(input, true)) return answer;
+  }
+  for (const ValueFacts* output : view.outputs) {
+    if (Answer answer = check(output, false)) return answer;
+  }
+  return std::nullopt;
+}
+
+// Types that no NPU computes in.
+Answer ElementType(const NodeView& view, const Target&) {
+  for (const auto* side : {&view.inputs, &view.outputs}) {
+    for (const ValueFacts* value : *side) {
+      if (value == nullptr) continue;
+      const OnnxType type = value->type;
+      const bool never =
+          type == kOnnxString || type == 11 || type == 13 || type == 14 || type == 15;
+      if (!never) continue;
+      return Say(Verdict::kPartial, EvidenceTier::kVendorDoc,
+                 "no NPU computes in " + OnnxTypeName(type),
+                 type == 11 ? "convert the model to float32 or float16" : "");
+    }
+  }
+  return std::nullopt;
+}
+
+Answer GeluPattern(const NodeView& view, const Target& target) {
+  if (!view.in_gelu || !IsFamily(target, TargetFamily::kQnn)) return std::nullopt;
+  return Say(Verdict::kSupported, EvidenceTier::kVendorDoc,
+             "part of x * (1 + erf(x / sqrt 2)) / 2, which is compiled as one Gelu",
+             "--fix writes it as one Gelu, which every target knows");
+}
+
+Answer NoPublicRecord(const NodeView& view, const Target& target) {
+  if (!IsFamily(target, TargetFamily::kVitisAi)) return std::nullopt;
+  return Say(Verdict::kUnknown, EvidenceTier::kHeuristic,
+             "AMD publishes no list of operators by type and shape, and its compiler gives no "
+             "reason for a node",
+             "run it on the hardware: tessera ... --placement shows what ran where");
+}
+
+std::string Rewrite(const NodeView& view) {
+  const std::string_view op = view.op();
+  if (op == "Erf") return "write x * (1 + erf(x / sqrt 2)) / 2 as Gelu: --fix OUT.onnx";
+  if (op == "Trilu") return "make the mask once, as a constant or an input of the model";
+  if (op == "ConstantOfShape" || op == "Range")
+    return "fix the shapes, then it is computed at load";
+  if (op == "GroupQueryAttention" || op == "MultiHeadAttention" || op == "Attention")
+    return "export without fused attention (MatMul, Softmax, MatMul)";
+  if (op == "SkipLayerNormalization" || op == "EmbedLayerNormalization" || op == "BiasGelu" ||
+      op == "FastGelu" || op == "FusedMatMul") {
+    return "use the model as exported, before ONNX Runtime's optimizer for transformers";
+  }
+  if (op == "NonZero" || op == "Compress" || op == "Unique")
+    return "its result has no fixed size: compute it outside the model, or write it with Where";
+  return "";
+}
+
+Answer Measured(const NodeView& view, const Target& target) {
+  if (view.database == nullptr) return std::nullopt;
+  return view.database->Judge(view, target);
+}
+
+Answer OpTable(const NodeView& view, const Target& target) {
+  if (!HasOpTable(target.family)) return std::nullopt;
+  const bool own = view.node->domain.empty() || view.node->domain == "com.microsoft";
+  const std::optional<OpEntry> entry = own ? FindOpEntry(target.family, view.op()) : std::nullopt;
+  if (!entry) {
+    return Say(Verdict::kPartial, EvidenceTier::kVendorDoc,
+               target.provider + " has no " + std::string(view.op()), Rewrite(view));
+  }
+  for (const auto* side : {&view.inputs, &view.outputs}) {
+    for (const ValueFacts* value : *side) {
+      if (value == nullptr || !value->shape || entry->max_rank == 0) continue;
+      const auto rank = static_cast<int>(value->shape->size());
+      if (rank <= entry->max_rank) continue;
+      return Say(Verdict::kPartial, EvidenceTier::kVendorDoc,
+                 std::string(view.op()) + " takes at most rank " + std::to_string(entry->max_rank) +
+                     ", found " + ToString(*value->shape),
+                 "merge dimensions with Reshape before and after");
+    }
+  }
+  if (IsFamily(target, TargetFamily::kQnn)) {
+    for (const ValueFacts* value : view.inputs) {
+      // Constants of indices and shapes are taken over; computed 64-bit integers are not.
+      if (value != nullptr && value->type == 7 && !value->constant && view.op() != "Cast") {
+        return Say(Verdict::kPartial, EvidenceTier::kVendorDoc,
+                   "computes on int64, which the HTP does not have",
+                   "--fix makes index inputs int32");
+      }
+    }
+  }
+  return Say(Verdict::kSupported, EvidenceTier::kVendorDoc,
+             "in the list of operators of " + target.provider +
+                 (entry->note[0] != '\0' ? std::string("; ") + entry->note : ""));
+}
+
+constexpr NamedNodeRule kRules[] = {
+    {"R0.folded", Folded},
+    {"R0.removed", Removed},
+    {"R2.control-flow", ControlFlow},
+    {"R5.element-type", ElementType},
+    {"R1.static-shape", StaticShape},
+    {"P1.gelu", GeluPattern},
+    {"D1.measured", Measured},
+    {"V1.no-record", NoPublicRecord},
+    {"T1.op-table", OpTable},
+};
+
+}  // namespace
+
+const char* VerdictName(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::kSupported:
+      return "supported";
+    case Verdict::kPartial:
+      return "partial";
+    case Verdict::kUnsupported:
+      return "unsupported";
+    case Verdict::kUnknown:
+      return "unknown";
+  }
+  return "";
+}
+
+std::span<const NamedNodeRule> NodeRules() { return kRules; }
+
+NodeVerdict JudgeNode(const NodeView& view, const Target& target) {
+  for (const NamedNodeRule& rule : kRules) {
+    if (Answer answer = rule.rule(view, target)) {
+      answer->rule = rule.id;
+      if (answer->remedy.empty() && answer->verdict != Verdict::kSupported)
+        answer->remedy = Rewrite(view);
+      return *std::move(answer);
+    }
+  }
+  return {Verdict::kUnknown, EvidenceTier::kHeuristic, "R0.none",
+          "nothing is recorded of " + std::string(view.op().substr(0, 60)) + " on " + Types(view),
+          ""};
+}
+
+}  // namespace tessera::doctor

@@ -1,0 +1,306 @@
+#!/usr/bin/env python3
+"""Makes src/doctor/op_database.bin: which single operators NPU compilers take, by type, rank, constness and attributes.
+
+Sources, each with its date in the file:
+  qnn, openvino   rules of the PyPI package winml-cli (MIT, Microsoft): measured on hardware
+  qnn-compiler    answers of Qualcomm's compiler (onnxruntime-qnn, x86-64) to sampled single-operator models, as JSON
+                  lines of {"file", "assigned": {provider: [op]}, "error"} beside a folder of these models
+                  (tools/qnn_op_cases.py makes both)
+
+Needs pyarrow and onnx (a throw-away venv). Made with winml-cli 0.4.0, pyarrow 22.0, onnx 1.18.
+Usage: distill_op_database.py WHEEL OUT [--answers FILE.jsonl FOLDER DATE]...
+"""
+import argparse
+import collections
+import io
+import json
+import pathlib
+import re
+import zipfile
+import zlib
+
+import onnx
+import pyarrow.parquet
+
+NOTHING, ELSEWHERE, COMPILES, MIXED = range(4)
+PROVIDERS = {"QNNExecutionProvider_NPU": "qnn", "OpenVINOExecutionProvider_NPU": "openvino"}
+MAX_FEATURES = 16
+
+
+def schema_of(op, version):
+    for domain in ("", "com.microsoft"):
+        try:
+            return onnx.defs.get_schema(op, version, domain)
+        except onnx.defs.SchemaError:
+            pass
+    return None
+
+
+def default_of(schema, name):
+    attribute = schema.attributes.get(name)
+    if attribute is None:
+        return "none"
+    value = attribute.default_value
+    if value.type == onnx.AttributeProto.INT:
+        return str(value.i)
+    if value.type == onnx.AttributeProto.STRING:
+        return value.s.decode()
+    return "none"
+
+
+def plain_attribute(schema, name):
+    kind = schema.attributes[name].type if name in schema.attributes else None
+    return kind in (onnx.defs.OpSchema.AttrType.INT, onnx.defs.OpSchema.AttrType.STRING)
+
+
+def type_feature(schema, variable):
+    for index, formal in enumerate(schema.inputs):
+        if formal.type_str == variable:
+            return f"t{index}"
+    for index, formal in enumerate(schema.outputs):
+        if formal.type_str == variable:
+            return f"o{index}"
+    return None
+
+
+def column_features(op, schema, columns):
+    """Column -> (feature code, conversion of its JSON value)."""
+    names = [f.name for f in schema.inputs]
+    flag = lambda v: str(int(bool(v)))
+    found = {}
+    for column in columns:
+        if column.endswith("_" + op) and type_feature(schema, column[: -len(op) - 1]):
+            found[column] = (type_feature(schema, column[: -len(op) - 1]), str)
+        elif column == "attr_to":
+            found[column] = ("o0", lambda v: v if isinstance(v, str) else onnx.TensorProto.DataType.Name(int(v)))
+        elif column in ("x_broadcasting_to_y", "y_broadcasting_to_x") and len(names) == 2:
+            found[column] = ("b01" if column[0] == "x" else "b10", flag)
+        elif column in ("attr_axis_is_zero", "attr_axis_is_one"):
+            found[column] = (f"q:axis:{default_of(schema, 'axis')}:{int(column.endswith('one'))}", flag)
+        elif column in ("axis_is_last", "last_axis", "is_last_axis"):
+            found[column] = (f"l:axis:{default_of(schema, 'axis')}", flag)
+        elif column in ("axis_eq_zero", "first_axis", "is_first_axis"):
+            found[column] = (f"f:axis:{default_of(schema, 'axis')}", flag)
+        elif column == "num_inputs":
+            found[column] = ("n", str)
+        elif column == "output_dim":
+            found[column] = ("D0", str)
+        elif column.startswith("attr_") and plain_attribute(schema, column[5:]) and column[5:] != "axis":
+            default = default_of(schema, column[5:])
+            found[column] = (f"a:{column[5:]}:{default}", lambda v, d=default: d if v is None else str(v))
+        else:
+            for suffix, code in (("_dim", "d"), ("_is_constant", "c"), ("_is_single_element", "s")):
+                if column.endswith(suffix) and column[: -len(suffix)] in names:
+                    found[column] = (f"{code}{names.index(column[: -len(suffix)])}", str if code == "d" else flag)
+    return found
+
+
+def is_dynamic(axes):
+    return any(map(is_dynamic, axes)) if isinstance(axes, list) else axes is not None
+
+
+def aggregate(outcomes):
+    return outcomes.pop() if len(outcomes) == 1 else MIXED
+
+
+def winml_tables(wheel):
+    archive = zipfile.ZipFile(wheel)
+    date = max(i.date_time[:3] for i in archive.infolist())
+    tables = []
+    pattern = re.compile(r"runtime_check_rules/(\w+_NPU)/(\w+?)_\1_(ai\.onnx|com\.microsoft)_opset(\d+)\.parquet$")
+    for name in sorted(archive.namelist()):
+        match = pattern.search(name)
+        if not match or match[1] not in PROVIDERS or match[2].endswith("Pattern"):
+            continue
+        op, version = match[2], int(match[4])
+        schema = schema_of(op, version)
+        if schema is None:
+            continue
+        table = pyarrow.parquet.read_table(io.BytesIO(archive.read(name)))
+        columns = {c: [None if v is None else json.loads(v).get("v") for v in table.column(c).to_pylist()]
+                   for c in table.schema.names if c != "compile_run_success"}
+        features = column_features(op, schema, columns)
+        absent = {f.name: columns[f.name + "_is_none"] for f in schema.inputs if f.name + "_is_none" in columns}
+        names = [f.name for f in schema.inputs]
+        rows = collections.defaultdict(set)
+        for row, (compiled, ran) in enumerate(table.column("compile_run_success").to_pylist()):
+            if any(is_dynamic(columns[c][row]) for c in columns if c.endswith("_dynamic_axes")):
+                continue  # judged by a rule
+            key = {}
+            for column, (code, convert) in features.items():
+                value = columns[column][row]
+                if code[0] in "cds" and code[1:].isdigit() and absent.get(names[int(code[1:])], {row: False})[row]:
+                    key[code] = "n" if code[0] == "c" else "none"
+                elif value is None and not code.startswith("a:"):
+                    key[code] = "none"
+                else:
+                    key[code] = convert(value)
+            rows[tuple(sorted(key.items()))].add(COMPILES if compiled else ELSEWHERE if ran else NOTHING)
+        domain = "" if match[3] == "ai.onnx" else match[3] + "."
+        tables.append((PROVIDERS[match[1]], domain + op, version, {k: aggregate(v) for k, v in rows.items()}))
+    return drop_artifacts(tables), "-".join(f"{d:02}" for d in date)
+
+
+def drop_artifacts(tables):
+    """A version of an operator of which nothing compiles while all others do was measured by a run that failed as a whole."""
+    best = collections.Counter()
+    for source, op, _, rows in tables:
+        best[source, op] = max(best[source, op], sum(o == COMPILES for o in rows.values()))
+    return [t for t in tables if best[t[0], t[1]] == 0 or any(o == COMPILES for o in t[3].values())]
+
+
+def shape_and_type(value):
+    tensor = value.type.tensor_type
+    dims = [d.dim_value for d in tensor.shape.dim] if tensor.HasField("shape") else None
+    return tensor.elem_type, dims
+
+
+def model_features(model):
+    """Features of the only node of a model, as src/doctor/op_features.h spells them; None for more than one node."""
+    graph = model.graph
+    if len(graph.node) != 1:
+        return None
+    node = graph.node[0]
+    version = next((o.version for o in model.opset_import if o.domain == node.domain), 0)
+    try:
+        schema = onnx.defs.get_schema(node.op_type, version, node.domain)
+    except onnx.defs.SchemaError:
+        return None
+    facts = {v.name: (*shape_and_type(v), False) for v in graph.input}
+    facts.update({i.name: (i.data_type, list(i.dims), True) for i in graph.initializer})
+    facts.update({v.name: (*shape_and_type(v), False) for v in graph.output})
+    key = {"n": str(len(node.input))}
+    for index in range(4):
+        name = node.input[index] if index < len(node.input) else ""
+        if name not in facts:
+            if index < len(schema.inputs):
+                key[f"t{index}"], key[f"d{index}"], key[f"c{index}"] = "none", "none", "n"
+            continue
+        kind, dims, constant = facts[name]
+        key[f"t{index}"] = onnx.TensorProto.DataType.Name(kind)
+        key[f"d{index}"] = str(len(dims))
+        key[f"c{index}"] = str(int(constant))
+    if node.output[0] in facts and node.op_type in ("Cast", "CastLike"):
+        key["o0"] = onnx.TensorProto.DataType.Name(facts[node.output[0]][0])
+    given = {a.name: a for a in node.attribute}
+    rank = len(facts[node.input[0]][1]) if node.input and node.input[0] in facts else 0
+    for name in schema.attributes:
+        if not plain_attribute(schema, name) or name == "to":
+            continue
+        default = default_of(schema, name)
+        value = default
+        if name in given:
+            value = str(given[name].i) if given[name].type == onnx.AttributeProto.INT else given[name].s.decode()
+        if name == "axis":
+            axis = int(value) + rank if value != "none" and int(value) < 0 else int(value) if value != "none" else None
+            if axis is not None:
+                key[f"l:axis:{default}"] = str(int(axis == rank - 1))
+                key[f"f:axis:{default}"] = str(int(axis == 0))
+        else:
+            key[f"a:{name}:{default}"] = value
+    return node, key
+
+
+def answer_tables(answers, folder):
+    by_op = collections.defaultdict(list)
+    for line in open(answers):
+        answer = json.loads(line)
+        try:
+            model = onnx.load(pathlib.Path(folder) / answer["file"])
+        except FileNotFoundError:
+            continue
+        found = model_features(model)
+        if found is None:
+            continue
+        node, key = found
+        assigned = answer.get("assigned", {})
+        if "error" in answer:
+            outcome = NOTHING
+        elif any(node.op_type in ops for name, ops in assigned.items() if "qnn" in name.lower()):
+            outcome = COMPILES
+        elif any(node.op_type in ops for ops in assigned.values()):
+            outcome = ELSEWHERE
+        else:
+            continue  # folded, or rewritten into others
+        domain = node.domain + "." if node.domain else ""
+        by_op[domain + node.op_type].append((key, outcome))
+    tables = []
+    for op, pairs in by_op.items():
+        rows = collections.defaultdict(set)
+        for key, outcome in pairs:
+            rows[tuple(sorted(key.items()))].add(outcome)
+        tables.append((op, {k: aggregate(v) for k, v in rows.items()}))
+    return tables
+
+
+def varint(value):
+    out = bytearray()
+    while value >= 0x80:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+def encode(source, op, version, rows):
+    """Head line and rows; features that never vary are kept, they say where the rows hold."""
+    codes = sorted({code for key in rows for code, _ in key})
+    rows = {tuple(dict(key).get(code, "none") for code in codes): outcome for key, outcome in rows.items()}
+    values = [sorted({key[i] for key in rows}) for i in range(len(codes))]
+    cells = 1
+    for v in values:
+        cells *= len(v)
+    if not codes or len(codes) > MAX_FEATURES or cells >= 1 << 60:
+        return None
+    numbered = {}
+    for key, outcome in rows.items():
+        index = 0
+        for i, value in enumerate(key):
+            index = index * len(values[i]) + values[i].index(value)
+        numbered[index] = outcome
+    body, last = bytearray(), 0
+    for index in sorted(numbered):
+        body += varint((index - last) << 2 | numbered[index])
+        last = index
+    head = ["table", source, op, str(version), str(len(numbered))]
+    head += ["|".join([code, *v]) for code, v in zip(codes, values)]
+    return "\t".join(head), bytes(body)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("wheel")
+    parser.add_argument("out")
+    parser.add_argument("--answers", nargs=3, action="append", default=[], metavar=("JSONL", "FOLDER", "DATE"))
+    parser.add_argument("--compiler", default="onnxruntime-qnn 2.7.0 with onnxruntime 1.31.1, soc_model 60")
+    options = parser.parse_args()
+    tables, date = winml_tables(options.wheel)
+    heads = ["tessera-op-database 1"]
+    merged = collections.defaultdict(dict)
+    for answers, folder, answer_date in options.answers:
+        for op, rows in answer_tables(answers, folder):
+            for key, outcome in rows.items():
+                before = merged[op].get(key, outcome)
+                merged[op][key] = outcome if before == outcome else MIXED
+    if options.answers:
+        heads.append(f"source\tqnn-compiler\t{max(a[2] for a in options.answers)}\tQualcomm's HTP compiler on x86-64, "
+                     f"{options.compiler}: answers to sampled single-operator models")
+        tables = [("qnn-compiler", op, 0, rows) for op, rows in merged.items()] + tables
+    heads.append(f"source\tqnn\t{date}\tMicrosoft's measurements of QNN NPUs, winml-cli 0.4.0 (MIT)")
+    heads.append(f"source\topenvino\t{date}\tMicrosoft's measurements of OpenVINO NPUs, winml-cli 0.4.0 (MIT)")
+    bodies, rows = [], collections.Counter()
+    for source, op, version, table in tables:
+        encoded = encode(source, op, version, table)
+        if encoded is None:
+            print(f"left out: {source} {op} {version}")
+            continue
+        heads.append(encoded[0])
+        bodies.append(encoded[1])
+        rows[source] += len(table)
+    packed = zlib.compress("\n".join([*heads, "end\n"]).encode() + b"".join(bodies), 9)
+    pathlib.Path(options.out).write_bytes(packed)
+    print(f"{options.out}: {len(packed)} bytes, {len(bodies)} tables, rows {dict(rows)}")
+
+
+if __name__ == "__main__":
+    main()
