@@ -49,7 +49,7 @@ void Fill(const FactorJob& job, int64_t k) {
 
 }  // namespace
 
-Result<const float*> Lowering::FactorsOf(ValueId x, const std::string& name,
+Result<InputFactors> Lowering::FactorsOf(ValueId x, const std::string& name,
                                          const std::vector<kernels::LinearSource>& sources) {
   const int64_t k = ColumnsOf(x);
   // What PackLinear will refuse has no factors.
@@ -57,7 +57,8 @@ Result<const float*> Lowering::FactorsOf(ValueId x, const std::string& name,
     return s.weight.data != nullptr && s.weight.shape.size() == 2 && s.weight.shape[0] > 0 &&
            s.weight.shape[1] == k;
   };
-  if (kernels::RotationOf(k).block == 1 || !std::ranges::all_of(sources, is_matrix)) return nullptr;
+  if (kernels::RotationOf(k).block == 1 || !std::ranges::all_of(sources, is_matrix))
+    return InputFactors{};
   if (const auto it = factors_.find(x); it != factors_.end()) return it->second;
   FactorJob job{.name = graph_.name() + "/" + name + "/factors", .sources = sources};
   std::vector<View> made_of;
@@ -72,14 +73,14 @@ Result<const float*> Lowering::FactorsOf(ValueId x, const std::string& name,
   if (cache_ != nullptr) {
     if (auto found = cache_->FindFloats(job.name, k, job.fingerprint)) {
       plan_.owners.push_back(found->owner);
-      return factors_[x] = found->data;
+      return factors_[x] = {found->data, job.fingerprint};
     }
   }
   auto tensor = std::make_shared<Tensor>(DType::kF32, Shape{k});
   job.out = tensor->As<float>();
   job.result = {job.out, tensor};
   plan_.owners.push_back(tensor);
-  factors_[x] = job.out;
+  factors_[x] = {job.out, job.fingerprint};
   factor_jobs_.push_back(std::move(job));
   return factors_[x];
 }

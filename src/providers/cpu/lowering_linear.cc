@@ -51,7 +51,7 @@ Result<Activations> Lowering::Prepare(ValueId x, Precision precision, const Plan
     name = norm.name;
   }
   op.in = Use(source);
-  if (const auto it = factors_.find(x); it != factors_.end()) op.factors = it->second;
+  if (const auto it = factors_.find(x); it != factors_.end()) op.factors = it->second.data;
   op.out = NewActivations(*chain_, precision, ColumnsOf(x));
   if (norm_rows_.erase(x) > 0) {
     op.rows = NewRows(x);
@@ -129,7 +129,7 @@ Status Lowering::LowerLinear(int index) {
     sources.push_back({weight.data, has_bias ? graph_.value(n.inputs[2]).data : View{}});
     done_[i] = true;
   }
-  const float* factors = nullptr;
+  InputFactors factors;
   if (precision == Precision::kInt8) {
     TESSERA_ASSIGN_OR_RETURN(factors, FactorsOf(x, first.name, sources));
   }

@@ -40,6 +40,11 @@ struct PackJob {
   const float* factors;  // [k] of the rotation; null: its signs
   kernels::PackedLinear* result;
 };
+// Factors of a rotated value (lowering_factors.cc). data null: it is not rotated.
+struct InputFactors {
+  const float* data = nullptr;
+  uint64_t fingerprint = 0;  // of what they are made of
+};
 // The factors of a value that 8-bit Linears read, from the columns of the first of them.
 struct FactorJob {
   std::string name;  // in the cache
@@ -106,10 +111,10 @@ class Lowering {
   // Weights from the cache, or else a job to pack them; `name` is unique in the graph.
   kernels::PackedLinear* AddLinear(const std::string& name,
                                    std::vector<kernels::LinearSource> sources, Precision precision,
-                                   const float* factors = nullptr);
-  // Those of the rotation of value `x`; null where it is not rotated. From the cache, or else a job
-  // that fills them before anything is packed.
-  Result<const float*> FactorsOf(ValueId x, const std::string& name,
+                                   const InputFactors& factors = {});
+  // Those of the rotation of value `x`, from the cache, or else a job that fills them before
+  // anything is packed.
+  Result<InputFactors> FactorsOf(ValueId x, const std::string& name,
                                  const std::vector<kernels::LinearSource>& sources);
   // The values of a float constant as f32, kept by the plan.
   Result<const float*> FloatsOf(ValueId constant);
@@ -137,7 +142,7 @@ class Lowering {
   std::optional<ChainStep> chain_;
   std::map<std::pair<ValueId, Precision>, Activations> prepared_;  // in the open chain
   std::map<ValueId, const float*> floats_;                         // constants that are in the plan
-  std::map<ValueId, const float*> factors_;                        // of rotated values
+  std::map<ValueId, InputFactors> factors_;
   std::vector<FactorJob> factor_jobs_;
   std::vector<PackJob> jobs_;
 };

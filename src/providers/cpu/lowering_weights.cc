@@ -28,16 +28,17 @@ Result<const float*> Lowering::FloatsOf(ValueId constant) {
 
 kernels::PackedLinear* Lowering::AddLinear(const std::string& name,
                                            std::vector<kernels::LinearSource> sources,
-                                           Precision precision, const float* factors) {
+                                           Precision precision, const InputFactors& factors) {
   plan_.linears.push_back(std::make_unique<kernels::PackedLinear>());
   kernels::PackedLinear* const linear = plan_.linears.back().get();
-  PackJob job{graph_.name() + "/" + name, 0, std::move(sources), precision, factors, linear};
+  PackJob job{graph_.name() + "/" + name, 0, std::move(sources), precision, factors.data, linear};
   // PackLinear refuses an empty weight.
   if (cache_ != nullptr && job.sources[0].weight.shape[0] > 0) {
     int64_t n = 0;
     for (const kernels::LinearSource& source : job.sources) n += source.weight.shape[0];
     const View& first = job.sources[0].weight;
-    job.fingerprint = Fingerprint(std::span<const kernels::LinearSource>(job.sources));
+    job.fingerprint =
+        Fingerprint(std::span<const kernels::LinearSource>(job.sources)) ^ factors.fingerprint;
     std::optional<kernels::PackedLinear> found =
         cache_->FindLinear(job.name, precision, n, first.size() / first.shape[0], job.fingerprint);
     if (found) {
