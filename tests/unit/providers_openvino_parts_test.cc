@@ -8,6 +8,7 @@
 #include "base/atomic_file.h"
 #include "base/file.h"
 #include "providers/openvino/blob_store.h"
+#include "providers/openvino/compile_child.h"
 #include "providers/openvino/device.h"
 #include "providers/openvino/errors.h"
 #include "providers/openvino/model.h"
@@ -176,6 +177,44 @@ TEST_F(Blobs, AWriterThatFailsLeavesWhatWasThere) {
   EXPECT_EQ(failed.code(), StatusCode::kResourceExhausted);
   EXPECT_EQ(Text(*store.Load()), "good");
   EXPECT_EQ(ListFolder(folder_)->size(), 2u) << "the half file stayed";
+}
+
+TEST(OpenVinoChild, TextsComeBackAsTheyWent) {
+  const ChildJob job{"openvino:npu",
+                     {.library = "/l \"x\"", .precision = "f16", .threads = 3},
+                     "/m.onnx",
+                     "whisper.encoder",
+                     "/cache"};
+  const std::string text = ChildJobToJson(job);
+  EXPECT_TRUE(IsChildJob(text));
+  const auto back = ParseChildJob(text);
+  ASSERT_TRUE(back.ok()) << back.status().ToString();
+  EXPECT_EQ(ChildJobToJson(*back), text);
+  EXPECT_EQ(back->options.library, job.options.library);
+  const Status answer = ParseChildAnswer(ChildAnswerToJson(ResourceExhausted("no \n memory")));
+  EXPECT_EQ(answer.code(), StatusCode::kResourceExhausted);
+  EXPECT_EQ(answer.message(), "no \n memory");
+  EXPECT_TRUE(ParseChildAnswer(ChildAnswerToJson(OkStatus())).ok());
+}
+
+TEST(OpenVinoChild, OtherTextsAreNeitherJobNorAnswer) {
+  EXPECT_FALSE(IsChildJob("{\"format\": 1}"));  // a job of ONNX Runtime
+  EXPECT_FALSE(IsChildJob("nonsense"));
+  const std::string job = ChildJobToJson({"openvino:npu", {}, "m", "s", "c"});
+  for (const auto& [from, to] : std::vector<std::pair<std::string, std::string>>{
+           {"\"openvino_job\": 1", "\"openvino_job\": 2"},
+           {"\"threads\": 0", "\"threads\": -1"},
+           {"\"model\": \"m\"", "\"model\": 7"},
+           {"\"stage\"", "\"stages\""}}) {
+    std::string other = job;
+    other.replace(other.find(from), from.size(), to);
+    EXPECT_EQ(ParseChildJob(other).status().code(), StatusCode::kDataLoss) << to;
+  }
+  for (const char* text :
+       {"", "{}", "[]", "{\"openvino_answer\": 1, \"code\": 99, \"message\": \"\"}",
+        "{\"openvino_answer\": 1, \"code\": 0}"}) {
+    EXPECT_EQ(ParseChildAnswer(text).code(), StatusCode::kInternal) << text;
+  }
 }
 
 class FakeModel : public testing::Test {

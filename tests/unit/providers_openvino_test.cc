@@ -124,6 +124,39 @@ TEST_F(OpenVinoOnCpu, ACompiledModelIsKeptAndVerified) {
       << "another precision";
 }
 
+TEST_F(OpenVinoOnCpu, CompilesInAChildProcess) {
+  // What a GPU or NPU does by itself.
+  const std::string tessera = TESSERA_BINARY_DIR "/tessera";
+  if (!FileExists(tessera)) GTEST_SKIP() << tessera << " is not built";
+  const auto open = [](const std::string& worker) {
+    return *OpenOpenVinoBackend("openvino:cpu", {.threads = 1, .worker = worker});
+  };
+  const auto backend = open(tessera);
+  FixedCompileOptions options{.stage = "small"};
+  for (const char* folder : {"", "cache", "cache"}) {
+    options.cache_folder = *folder == '\0' ? "" : Path(folder);
+    const bool kept = FileExists(Path("cache/openvino.blob"));
+    auto model = backend->Compile(SmallModel(), options, {});
+    ASSERT_TRUE(model.ok()) << model.status().ToString();
+    EXPECT_EQ((*model)->placement().from_cache, kept);
+    EXPECT_EQ((*model)->placement().nodes.size(), 3u);
+    RunSmall(**model);
+  }
+  ASSERT_TRUE(TinyOnnx()
+                  .Input("a", {2})
+                  .Node("Foo", "foo", {"a"}, "b")
+                  .Output("b", {2})
+                  .Write(Path("foo.onnx"))
+                  .ok());
+  const Status refused = backend->Compile(Path("foo.onnx"), options, {}).status();
+  EXPECT_EQ(refused.code(), StatusCode::kUnimplemented);
+  EXPECT_THAT(refused.message(), HasSubstr("small on openvino:cpu: "));
+  EXPECT_THAT(refused.message(), HasSubstr("No conversion rule found for operations: Foo"));
+  EXPECT_EQ(open("/bin/false")->Compile(Path("foo.onnx"), options, {}).status().code(),
+            StatusCode::kInternal)
+      << "a compiler that ends without an answer";
+}
+
 TEST_F(OpenVinoOnCpu, ComputesAnExportedGraphAsTheInterpreterDoes) {
   const samples::Sample sample = samples::Encoder({}, 7);
   ASSERT_TRUE(ExportOnnx(sample.graph, Path("g.onnx"), {.bind = sample.sizes}).ok());

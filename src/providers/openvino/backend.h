@@ -20,6 +20,11 @@ struct OpenVinoOptions {
   // best.
   std::string precision;
   int threads = 0;  // of the CPU device; 0: OpenVINO's choice
+  // The program whose hidden command compiles for GPUs and NPUs, in a child process with a time
+  // limit; "": as FindCompileWorker finds it, and where there is none, compiling is done here. The
+  // CPU device compiles here unless a worker is named.
+  std::string worker;
+  bool in_process = false;  // compile here in any case
 };
 
 // `device`: "openvino:cpu", "openvino:gpu" or "openvino:npu". kInvalidArgument: another name or an
