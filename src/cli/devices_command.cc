@@ -15,7 +15,16 @@ std::string Join(const std::vector<std::string>& words) {
   return text;
 }
 
-void PrintText(const CpuInfo& cpu, const std::vector<HardwareDevice>& devices) {
+void PrintLine(const char* label, const std::string& text) {
+  if (text.empty()) return;
+  // What a library says may have lines of its own.
+  std::string indented;
+  for (const char c : text)
+    indented += c == '\n' ? std::string("\n               ") : std::string(1, c);
+  std::printf("     %-9s %s\n", label, indented.c_str());
+}
+
+void PrintDevices(const CpuInfo& cpu, const std::vector<HardwareDevice>& devices) {
   int npus = 0;
   for (const HardwareDevice& device : devices) {
     npus += device.kind == DeviceKind::kNpu ? 1 : 0;
@@ -32,20 +41,50 @@ void PrintText(const CpuInfo& cpu, const std::vector<HardwareDevice>& devices) {
                       : (" (TESSERA_FORCE_ISA also takes: " + Join(cpu.other_isas) + ")").c_str());
       continue;
     }
-    if (!device.driver.empty()) std::printf("     driver:   %s\n", device.driver.c_str());
-    if (!device.node.empty()) std::printf("     node:     %s\n", device.node.c_str());
-    if (!device.reason.empty()) std::printf("     reason:   %s\n", device.reason.c_str());
-    if (!device.hint.empty()) std::printf("     remedy:   %s\n", device.hint.c_str());
+    PrintLine("driver:",
+              device.driver + (device.driver_version.empty() ? "" : " ") + device.driver_version);
+    PrintLine("firmware:", device.firmware);
+    PrintLine("node:", device.node);
+    PrintLine("provider:", device.provider);
+    PrintLine("reason:", device.reason);
+    PrintLine("remedy:", device.hint);
   }
   if (npus == 0) {
     std::puts(
-        "npu  none seen: no /sys/class/accel entry, no known NPU on the PCI bus, no "
-        "/dev/fastrpc-cdsp");
+        "npu  none seen: the system lists no accelerator, no known NPU on the PCI bus, no Hexagon "
+        "DSP");
   }
 }
 
-void PrintJson(const CpuInfo& cpu, const std::vector<HardwareDevice>& devices) {
-  using Json = nlohmann::ordered_json;
+void PrintProviders(const std::vector<ProviderInfo>& providers) {
+  std::puts("\nProviders (--device NAME):");
+  for (const ProviderInfo& provider : providers) {
+    if (!provider.usable) continue;
+    std::printf("%-21s %s%s\n", provider.name.c_str(), provider.device_name.c_str(),
+                provider.emulated ? " (emulated: no NPU, never chosen by itself)" : "");
+    PrintLine("version:", provider.version);
+    PrintLine("library:", provider.library);
+  }
+  for (const ProviderInfo& provider : providers) {
+    if (provider.usable) continue;
+    std::printf("%-21s not usable\n", provider.name.c_str());
+    PrintLine("reason:", provider.reason.substr(0, provider.reason.find('\n')));
+    PrintLine("remedy:", provider.hint);
+  }
+}
+
+using Json = nlohmann::ordered_json;
+
+Json ProviderJson(const ProviderInfo& provider) {
+  return {{"name", provider.name},          {"version", provider.version},
+          {"library", provider.library},    {"device_kind", DeviceKindName(provider.device)},
+          {"device", provider.device_name}, {"emulated", provider.emulated},
+          {"usable", provider.usable},      {"reason", provider.reason},
+          {"hint", provider.hint}};
+}
+
+void PrintJson(const CpuInfo& cpu, const std::vector<HardwareDevice>& devices,
+               const std::vector<ProviderInfo>& providers) {
   Json list = Json::array();
   for (const HardwareDevice& device : devices) {
     Json item;
@@ -57,7 +96,10 @@ void PrintJson(const CpuInfo& cpu, const std::vector<HardwareDevice>& devices) {
       item["pci_device_id"] = device.device_id;
     }
     item["driver"] = device.driver;
+    item["driver_version"] = device.driver_version;
+    item["firmware"] = device.firmware;
     item["node"] = device.node;
+    item["provider"] = device.provider;
     item["is_virtual"] = device.is_virtual;
     item["usable"] = device.usable;
     item["reason"] = device.reason;
@@ -71,7 +113,9 @@ void PrintJson(const CpuInfo& cpu, const std::vector<HardwareDevice>& devices) {
     }
     list.push_back(std::move(item));
   }
-  std::puts(Json{{"devices", std::move(list)}}
+  Json found = Json::array();
+  for (const ProviderInfo& provider : providers) found.push_back(ProviderJson(provider));
+  std::puts(Json{{"devices", std::move(list)}, {"providers", std::move(found)}}
                 .dump(2, ' ', false, Json::error_handler_t::replace)
                 .c_str());
 }
@@ -82,17 +126,21 @@ int RunDevicesCommand(const std::vector<std::string>& arguments) {
   CLI::App app(
       "Shows what this machine can run models on: its CPU, and each NPU and GPU seen, with the "
       "reason and remedy\n"
-      "where it cannot be used.",
+      "where it cannot be used; then the providers (libraries) that can run models here. Starts "
+      "no\n"
+      "device.",
       "tessera devices");
   bool json = false;
   app.add_flag("--json", json, "one JSON object");
   if (const std::optional<int> code = ParseArguments(app, arguments)) return *code;
   const CpuInfo cpu = DetectCpu();
   const std::vector<HardwareDevice> devices = DetectDevices();
+  const std::vector<ProviderInfo> providers = FindProviders();
   if (json) {
-    PrintJson(cpu, devices);
+    PrintJson(cpu, devices, providers);
   } else {
-    PrintText(cpu, devices);
+    PrintDevices(cpu, devices);
+    PrintProviders(providers);
   }
   return kExitOk;
 }

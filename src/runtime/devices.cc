@@ -2,18 +2,16 @@
 
 #include <algorithm>
 
-#include "base/file.h"
-#include "base/terminal.h"
 #include "base/thread_pool.h"
 #include "kernels/isa.h"
-#include "runtime/devices_linux.h"
+#include "runtime/device_providers.h"
+#include "runtime/devices_system.h"
+#include "runtime/provider_registry.h"
 
 namespace tessera {
 
 CpuInfo DetectCpu() {
-  constexpr uint64_t kLimit = 16 << 20;  // 4096 threads list about 8 MB
-  Result<std::string> text = ReadFile("/proc/cpuinfo", kLimit);
-  CpuInfo info = ParseCpuInfo(text.ok() ? *text : "");
+  CpuInfo info = SystemCpuInfo();
   info.usable_threads = ThreadPool::UsableCores();
   info.usable_cores = std::min(info.usable_cores, info.usable_threads);
   info.isa = kernels::IsaName(kernels::CurrentIsa());
@@ -23,7 +21,7 @@ CpuInfo DetectCpu() {
   return info;
 }
 
-std::vector<HardwareDevice> DetectDevices() {
+std::vector<HardwareDevice> DetectHardware() {
   const CpuInfo cpu = DetectCpu();
   HardwareDevice device;
   device.kind = DeviceKind::kCpu;
@@ -32,13 +30,54 @@ std::vector<HardwareDevice> DetectDevices() {
                   : cpu.name.starts_with("ARM")   ? "ARM"
                                                   : "unknown";
   device.name = cpu.name;
+  device.provider = "cpu";
   device.usable = true;
   std::vector<HardwareDevice> devices = {std::move(device)};
-  SystemTrees trees;
-  trees.can_open = CanReadAndWrite;
-  for (HardwareDevice& npu : DetectNpus(trees)) devices.push_back(std::move(npu));
-  for (HardwareDevice& gpu : DetectGpus(trees)) devices.push_back(std::move(gpu));
+  for (HardwareDevice& other : DetectAccelerators()) {
+    const std::vector<std::string> providers = ProvidersFor(other);
+    if (!providers.empty()) other.provider = providers.front();
+    devices.push_back(std::move(other));
+  }
   return devices;
+}
+
+std::vector<HardwareDevice> DetectDevices() {
+  std::vector<HardwareDevice> devices = DetectHardware();
+  for (HardwareDevice& device : devices) {
+    if (!device.usable || device.kind == DeviceKind::kCpu) continue;
+    const std::vector<std::string> providers = ProvidersFor(device);
+    device.usable = false;
+    if (providers.empty()) {
+      device.reason = "this version of Tessera has no provider for this device";
+      continue;
+    }
+    // The first that works, else why the best does not.
+    for (const std::string& name : providers) {
+      const FoundProvider found = FindProvider(name);
+      if (found.info.usable && !found.info.emulated && found.info.device == device.kind) {
+        device.provider = name;
+        device.usable = true;
+        device.reason.clear();
+        device.hint.clear();
+        break;
+      }
+      if (!device.reason.empty()) continue;
+      device.reason =
+          "driver and node are in order, but " + name + " cannot be used: " +
+          (found.info.usable ? "it offers " + found.info.device_name + " only" : found.info.reason);
+      device.hint = found.info.hint;
+    }
+  }
+  return devices;
+}
+
+std::vector<ProviderInfo> FindProviders() {
+  ProviderInfo cpu{.name = "cpu", .device_name = DetectCpu().name, .usable = true};
+  std::vector<ProviderInfo> providers = {std::move(cpu)};
+  for (const auto& source : ProviderSources())
+    for (FoundProvider& found : source->Find({.all = true}))
+      providers.push_back(std::move(found.info));
+  return providers;
 }
 
 }  // namespace tessera

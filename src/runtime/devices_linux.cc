@@ -9,37 +9,42 @@
 #include <sstream>
 #include <system_error>
 
+#include "base/process_info.h"
+#include "base/terminal.h"
+
 namespace tessera {
 namespace {
 
 namespace fs = std::filesystem;
 
+struct KnownDriver {
+  const char* name;              // the kernel module
+  int since_major, since_minor;  // first Linux that has it
+  const char* firmware;          // folder below /lib/firmware
+};
+constexpr KnownDriver kAmdXdna = {"amdxdna", 6, 14, "amdnpu"};
+constexpr KnownDriver kIntelVpu = {"intel_vpu", 6, 3, "intel/vpu"};
+
 struct KnownNpu {
   uint16_t vendor, device;
   const char* vendor_name;
   const char* name;
-  const char* driver;  // the kernel module that serves it
-  const char* hint;    // when no driver holds it
+  const KnownDriver* driver;
 };
 
-constexpr const char* kAmdHint =
-    "needs Linux 6.14 or newer with the amdxdna driver (CONFIG_DRM_ACCEL_AMDXDNA) and its firmware "
-    "in "
-    "/lib/firmware/amdnpu; the NPU must be enabled in the BIOS";
-constexpr const char* kIntelHint =
-    "needs Linux 6.8 or newer with the intel_vpu driver (CONFIG_DRM_ACCEL_IVPU) and its firmware "
-    "in "
-    "/lib/firmware/intel/vpu";
-
-// PCI ids from the tables of the kernel drivers named in `driver`.
+// PCI ids from the tables of the kernel's drivers.
 constexpr KnownNpu kKnownNpus[] = {
-    {0x1022, 0x1502, "AMD", "Ryzen AI NPU (XDNA: Phoenix, Hawk Point)", "amdxdna", kAmdHint},
-    {0x1022, 0x17f0, "AMD", "Ryzen AI NPU (XDNA 2: Strix, Krackan)", "amdxdna", kAmdHint},
-    {0x8086, 0x7d1d, "Intel", "NPU of Core Ultra series 1 (Meteor Lake)", "intel_vpu", kIntelHint},
-    {0x8086, 0xad1d, "Intel", "NPU of Core Ultra series 2 (Arrow Lake)", "intel_vpu", kIntelHint},
-    {0x8086, 0x643e, "Intel", "NPU of Core Ultra series 2 (Lunar Lake)", "intel_vpu", kIntelHint},
-    {0x8086, 0xb03e, "Intel", "NPU of Core Ultra series 3 (Panther Lake)", "intel_vpu", kIntelHint},
+    {0x1022, 0x1502, "AMD", "Ryzen AI NPU (XDNA: Phoenix, Hawk Point)", &kAmdXdna},
+    {0x1022, 0x17f0, "AMD", "Ryzen AI NPU (XDNA 2: Strix, Strix Halo, Krackan)", &kAmdXdna},
+    {0x8086, 0x7d1d, "Intel", "NPU of Core Ultra series 1 (Meteor Lake)", &kIntelVpu},
+    {0x8086, 0xad1d, "Intel", "NPU of Core Ultra series 2 (Arrow Lake)", &kIntelVpu},
+    {0x8086, 0x643e, "Intel", "NPU of Core Ultra series 2 (Lunar Lake)", &kIntelVpu},
+    {0x8086, 0xb03e, "Intel", "NPU of Core Ultra series 3 (Panther Lake)", &kIntelVpu},
+    {0x8086, 0xfd3e, "Intel", "NPU of Wildcat Lake", &kIntelVpu},
 };
+
+// A context of amdxdna maps and locks this much.
+constexpr uint64_t kXdnaLockedBytes = uint64_t{64} << 20;
 
 constexpr uint32_t kPciClassDisplay = 0x03;
 constexpr uint32_t kPciClassAccelerator = 0x12;
@@ -121,7 +126,58 @@ HardwareDevice PciDevice(DeviceKind kind, const fs::path& device, const char* ge
   return found;
 }
 
-// With a node in reach: what keeps the device from running models.
+std::string MiB(uint64_t bytes) { return std::to_string(bytes >> 20) + " MiB"; }
+
+// "6.12.3-amd64" of the running kernel.
+std::string KernelRelease(const SystemTrees& trees) {
+  return ReadLine(fs::path(trees.proc) / "sys/kernel/osrelease");
+}
+
+bool KernelIsBefore(const std::string& release, const KnownDriver& driver) {
+  int major = 0, minor = 0;
+  if (std::sscanf(release.c_str(), "%d.%d", &major, &minor) != 2) return false;
+  return major < driver.since_major || (major == driver.since_major && minor < driver.since_minor);
+}
+
+// What a module says of itself; those that are part of the kernel have the kernel's version.
+std::string DriverVersion(const SystemTrees& trees, const std::string& driver) {
+  if (driver.empty()) return "";
+  const std::string own = ReadLine(fs::path(trees.sys) / "module" / driver / "version");
+  if (!own.empty()) return own;
+  const std::string kernel = KernelRelease(trees);
+  return kernel.empty() ? "" : "Linux " + kernel;
+}
+
+void JudgeWithoutDriver(const SystemTrees& trees, const KnownDriver* driver,
+                        HardwareDevice* device) {
+  device->reason = "no kernel driver holds the device";
+  if (driver == nullptr) {
+    device->hint = "load the vendor's kernel driver";
+    return;
+  }
+  const std::string since =
+      "Linux " + std::to_string(driver->since_major) + "." + std::to_string(driver->since_minor);
+  const std::string kernel = KernelRelease(trees);
+  std::error_code error;
+  if (KernelIsBefore(kernel, *driver)) {
+    device->reason += ": the kernel is " + kernel + ", the driver " + driver->name +
+                      " is part of " + since + " and newer";
+    device->hint = "install a kernel of version " + since.substr(6) + " or newer";
+  } else if (!fs::exists(fs::path(trees.firmware) / driver->firmware, error)) {
+    device->reason +=
+        ": its firmware is missing, there is no " + trees.firmware + "/" + driver->firmware;
+    device->hint = std::string("install the distribution's firmware package that holds ") +
+                   driver->firmware +
+                   " (linux-firmware on Ubuntu, Fedora and Arch), then: sudo "
+                   "modprobe " +
+                   driver->name;
+  } else {
+    device->hint = std::string("sudo modprobe ") + driver->name +
+                   "; if that fails, dmesg says why (the NPU may be off in the BIOS)";
+  }
+}
+
+// With a driver: what keeps the device from running models.
 void JudgeNode(const SystemTrees& trees, HardwareDevice* device) {
   std::error_code error;
   if (!fs::exists(device->node, error)) {
@@ -129,17 +185,74 @@ void JudgeNode(const SystemTrees& trees, HardwareDevice* device) {
     device->hint =
         "inside a container: pass the device in (for example --device " + device->node + ")";
   } else if (!trees.can_open(device->node)) {
+    const std::string group = trees.group_of ? trees.group_of(device->node) : "";
+    const std::string user = trees.user.empty() ? "$USER" : trees.user;
     device->reason = "no permission to open " + device->node;
-    device->hint =
-        "add the user to the group that owns the node (render, on Debian): usermod -aG render "
-        "USER, then log in again";
+    if (group.empty() || group == "root") {
+      device->hint =
+          "the node belongs to root alone; give it to a group: echo 'SUBSYSTEM==\"accel\", "
+          "GROUP=\"render\", MODE=\"0660\"' | sudo tee /etc/udev/rules.d/70-npu.rules && "
+          "sudo udevadm control --reload && sudo udevadm trigger && sudo usermod -aG "
+          "render " +
+          user + ", then log in again";
+    } else {
+      device->hint = "sudo usermod -aG " + group + " " + user + ", then log in again";
+    }
+  } else if (device->driver == kAmdXdna.name && trees.locked_memory_limit &&
+             *trees.locked_memory_limit < kXdnaLockedBytes) {
+    device->reason = "this process may lock " + MiB(*trees.locked_memory_limit) +
+                     " of memory, the driver locks " + MiB(kXdnaLockedBytes) +
+                     " for each context (it fails with EAGAIN)";
+    const std::string user = trees.user.empty() ? "$USER" : trees.user;
+    device->hint = "echo '" + user +
+                   " - memlock unlimited' | sudo tee "
+                   "/etc/security/limits.d/90-npu.conf, then log in again (services: "
+                   "LimitMEMLOCK=infinity)";
   } else {
-    device->reason =
-        "driver and node are in order, but this version of Tessera has no provider for this device";
+    device->usable = true;
+  }
+}
+
+// Qualcomm's Hexagon has no PCI id: its compute DSP shows as a FastRPC node, and its firmware as a
+// remote processor.
+void AddHexagon(const SystemTrees& trees, std::vector<HardwareDevice>* found) {
+  std::error_code error;
+  for (const char* name : {"fastrpc-cdsp", "fastrpc-cdsp1"}) {
+    const std::string node = trees.dev + "/" + name;
+    if (!fs::exists(node, error)) continue;
+    HardwareDevice npu;
+    npu.kind = DeviceKind::kNpu;
+    npu.vendor = "Qualcomm";
+    npu.name = "Hexagon NPU";
+    npu.driver = "fastrpc";
+    npu.driver_version = DriverVersion(trees, npu.driver);
+    npu.node = node;
+    JudgeNode(trees, &npu);
+    for (const fs::path& processor : Entries(fs::path(trees.sys) / "class/remoteproc")) {
+      // "cdsp" and "cdsp1", as the nodes are called.
+      if (ReadLine(processor / "name") != std::string(name).substr(8)) continue;
+      npu.firmware = ReadLine(processor / "firmware");
+      const std::string state = ReadLine(processor / "state");
+      if (!npu.usable || state.empty() || state == "running" || state == "attached") continue;
+      npu.usable = false;
+      npu.reason = "the DSP is " + state + ": its firmware " + npu.firmware + " does not run";
+      npu.hint = "echo start | sudo tee " + (processor / "state").string() +
+                 "; if that fails, dmesg says which firmware file is missing";
+    }
+    found->push_back(std::move(npu));
   }
 }
 
 }  // namespace
+
+SystemTrees SystemTrees::OfThisMachine() {
+  SystemTrees trees;
+  trees.can_open = CanReadAndWrite;
+  trees.group_of = GroupOfFile;
+  trees.user = UserName();
+  trees.locked_memory_limit = LockedMemoryLimit();
+  return trees;
+}
 
 std::vector<HardwareDevice> DetectNpus(const SystemTrees& trees) {
   std::vector<HardwareDevice> found;
@@ -148,6 +261,11 @@ std::vector<HardwareDevice> DetectNpus(const SystemTrees& trees) {
   for (const fs::path& entry : Entries(fs::path(trees.sys) / "class/accel")) {
     const fs::path device = entry / "device";
     HardwareDevice npu = PciDevice(DeviceKind::kNpu, device, "accelerator");
+    // What the driver calls it is nearer than a PCI id that several chips share.
+    if (const std::string name = ReadLine(device / "vbnv"); !name.empty())
+      npu.name = name.starts_with(npu.vendor) ? name : npu.vendor + " " + name;
+    npu.driver_version = DriverVersion(trees, npu.driver);
+    npu.firmware = ReadLine(device / "fw_version");
     npu.node = trees.dev + "/accel/" + entry.filename().string();
     JudgeNode(trees, &npu);
     seen.insert(fs::weakly_canonical(device, error));
@@ -159,28 +277,22 @@ std::vector<HardwareDevice> DetectNpus(const SystemTrees& trees) {
     if (known == nullptr && pci_class != kPciClassAccelerator) continue;
     if (seen.count(fs::weakly_canonical(device, error)) > 0) continue;
     HardwareDevice npu = PciDevice(DeviceKind::kNpu, device, "accelerator");
+    npu.driver_version = DriverVersion(trees, npu.driver);
     if (npu.driver.empty()) {
-      npu.reason = "no kernel driver holds the device";
-      npu.hint = known ? known->hint : "load the vendor's kernel driver";
+      JudgeWithoutDriver(trees, known ? known->driver : nullptr, &npu);
     } else {
       npu.reason = "held by the driver " + npu.driver + ", which offers no accelerator node";
-      npu.hint = known && npu.driver != known->driver ? known->hint : "update the kernel driver";
+      npu.hint = known && npu.driver != known->driver->name
+                     ? std::string("unbind it from ") + npu.driver + " and load " +
+                           known->driver->name +
+                           " (a device that is passed to a virtual machine "
+                           "cannot be used outside it)"
+                     : "dmesg says why the driver has not made one; update the kernel and its "
+                       "firmware";
     }
     found.push_back(std::move(npu));
   }
-  // Qualcomm's Hexagon has no PCI id: its compute DSP shows as a FastRPC node.
-  for (const char* name : {"fastrpc-cdsp", "fastrpc-cdsp1"}) {
-    const std::string node = trees.dev + "/" + name;
-    if (!fs::exists(node, error)) continue;
-    HardwareDevice npu;
-    npu.kind = DeviceKind::kNpu;
-    npu.vendor = "Qualcomm";
-    npu.name = "Hexagon NPU";
-    npu.driver = "fastrpc";
-    npu.node = node;
-    JudgeNode(trees, &npu);
-    found.push_back(std::move(npu));
-  }
+  AddHexagon(trees, &found);
   return found;
 }
 
@@ -194,8 +306,14 @@ std::vector<HardwareDevice> DetectGpus(const SystemTrees& trees) {
       const std::string name = entry.filename().string();
       if (name.starts_with("renderD")) gpu.node = trees.dev + "/dri/" + name;
     }
-    gpu.reason = gpu.driver.empty() ? "no kernel driver holds the device"
-                                    : "this version of Tessera has no provider for GPUs";
+    gpu.driver_version = DriverVersion(trees, gpu.driver);
+    if (gpu.driver.empty()) {
+      JudgeWithoutDriver(trees, nullptr, &gpu);
+    } else if (gpu.node.empty()) {
+      gpu.reason = "the driver " + gpu.driver + " offers no render node";
+    } else {
+      JudgeNode(trees, &gpu);
+    }
     found.push_back(std::move(gpu));
   }
   return found;

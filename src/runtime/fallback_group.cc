@@ -48,6 +48,7 @@ std::vector<Hop> Chain::hops() const {
 }
 
 Status Chain::failure(size_t link) const {
+  if (!any_failed_.load(std::memory_order_acquire)) return OkStatus();
   const std::lock_guard lock(mutex_);
   return failed_[link];
 }
@@ -55,6 +56,7 @@ Status Chain::failure(size_t link) const {
 void Chain::Fail(size_t link, const Status& why) {
   const std::lock_guard lock(mutex_);
   if (failed_[link].ok()) failed_[link] = why;
+  any_failed_.store(true, std::memory_order_release);
 }
 
 std::shared_ptr<VerdictStore> Chain::verdicts() const {

@@ -3,6 +3,7 @@
 #ifndef TESSERA_RUNTIME_FALLBACK_GROUP_H_
 #define TESSERA_RUNTIME_FALLBACK_GROUP_H_
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -45,6 +46,7 @@ class Chain {
   mutable std::mutex mutex_;
   std::vector<Hop> hops_;
   std::vector<Status> failed_;
+  std::atomic<bool> any_failed_ = false;  // most runs need no lock to know that none has
   std::shared_ptr<VerdictStore> verdicts_;
 };
 

@@ -115,22 +115,27 @@ StageReport MakeStageReport(const Graph& graph, const DimBindings& sizes,
     const auto [at, added] = on_device.emplace(node.name.substr(0, slash), there);
     at->second &= there;
   }
+  for (const std::string& node : placement.host_nodes) on_device.emplace(node, false);
   double flops = 0, there_flops = 0, bytes = 0, there_bytes = 0;
+  // A table that is looked up on the host and multiplied with on the device is on the device.
+  std::map<ValueId, bool> weights;
   for (const Node& node : graph.nodes()) {
     // What a compiler has folded away runs nowhere.
     const auto found = on_device.find(node.name);
     if (found == on_device.end()) continue;
     const Result<double> cost = NodeFlops(graph, node, sizes);
-    double weights = 0;
+    flops += cost.ok() ? *cost : 0;
+    if (found->second) there_flops += cost.ok() ? *cost : 0;
     for (const ValueId id : node.inputs) {
       if (id == kNoValue || graph.value(id).kind != ValueKind::kConstant) continue;
-      weights += static_cast<double>(graph.value(id).data.bytes());
+      const auto [at, added] = weights.emplace(id, found->second);
+      at->second |= found->second;
     }
-    flops += cost.ok() ? *cost : 0;
-    bytes += weights;
-    if (!found->second) continue;
-    there_flops += cost.ok() ? *cost : 0;
-    there_bytes += weights;
+  }
+  for (const auto& [id, there] : weights) {
+    const auto size = static_cast<double>(graph.value(id).data.bytes());
+    bytes += size;
+    if (there) there_bytes += size;
   }
   // A record without our nodes' names tells by its count alone.
   const double by_count = placement.nodes.empty() ? 0
@@ -201,6 +206,10 @@ std::string PlacementText(const PlacementReport& report) {
                   static_cast<long long>(p.subgraphs), p.subgraphs == 1 ? "subgraph" : "subgraphs",
                   EvidenceTierName(s.evidence));
     text += line;
+    if (!p.host_nodes.empty()) {
+      text += "  on the host around each run: " + std::to_string(p.host_nodes.size()) +
+              " nodes (rows that are looked up or stored)\n";
+    }
     if (s.checks && s.checks->accurate) {
       std::snprintf(line, sizeof(line), "  checked against the CPU in f32: cosine %.6f\n",
                     s.checks->cosine);

@@ -49,8 +49,11 @@ class ProviderSource {
       const ProviderInfo& info, const ProviderRequest& request) const = 0;
 };
 
-// Those of the build, then those that were added, in order of preference.
+// Those that were added, then those of the build, in order of preference.
 std::vector<std::shared_ptr<const ProviderSource>> ProviderSources();
+std::vector<std::shared_ptr<const ProviderSource>> BuiltInProviderSources();
+// The one of that name, usable or not; kNotFound in its `code` when no source knows it.
+FoundProvider FindProvider(const std::string& name);
 
 // Adds a source before all others while the object lives: for programs that bring their own
 // provider, and for tests.

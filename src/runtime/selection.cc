@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "providers/cpu/provider.h"
+#include "runtime/device_providers.h"
 #include "runtime/packed_weights.h"
 #include "runtime/provider_registry.h"
 
@@ -116,7 +117,7 @@ Result<std::shared_ptr<const FallbackProvider>> SelectProviders(const SelectionP
   std::vector<ChainLink> chain;
   std::vector<Hop> hops;
   if (policy.kind != Kind::kCpu) {
-    const std::vector<HardwareDevice> devices = DetectDevices();
+    const std::vector<HardwareDevice> devices = DetectHardware();
     const std::vector<Candidate> candidates =
         FindAll({.devices = devices, .name = policy.provider});
     if (policy.kind == Kind::kProvider && candidates.empty()) {

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "runtime/device_providers.h"
 #include "runtime/devices_linux.h"
 
 namespace tessera {
@@ -23,7 +24,11 @@ class DevicesTest : public ::testing::Test {
     fs::remove_all(root_);
     trees_.sys = (root_ / "sys").string();
     trees_.dev = (root_ / "dev").string();
+    trees_.proc = (root_ / "proc").string();
+    trees_.firmware = (root_ / "firmware").string();
     trees_.can_open = [this](const std::string&) { return may_open_; };
+    trees_.group_of = [this](const std::string&) { return group_; };
+    trees_.user = "ada";
   }
   ~DevicesTest() override { fs::remove_all(root_); }
 
@@ -40,6 +45,11 @@ class DevicesTest : public ::testing::Test {
     }
     return folder;
   }
+  void Write(const fs::path& path, const std::string& text) {
+    const fs::path whole = path.is_absolute() ? path : root_ / path;
+    fs::create_directories(whole.parent_path());
+    std::ofstream(whole) << text << "\n";
+  }
   void AddAccel(const std::string& name, const fs::path& pci, bool node) {
     fs::create_directories(root_ / "sys/class/accel" / name);
     fs::create_symlink(pci, root_ / "sys/class/accel" / name / "device");
@@ -50,6 +60,7 @@ class DevicesTest : public ::testing::Test {
   const fs::path root_;
   SystemTrees trees_;
   bool may_open_ = true;
+  std::string group_ = "render";
 };
 
 TEST_F(DevicesTest, NothingThere) {
@@ -65,8 +76,8 @@ TEST_F(DevicesTest, NpuWithDriverShowsOnceAndNamesItsNode) {
   EXPECT_THAT(npus[0].name, HasSubstr("XDNA 2"));
   EXPECT_EQ(npus[0].driver, "amdxdna");
   EXPECT_EQ(npus[0].node, trees_.dev + "/accel/accel0");
-  EXPECT_FALSE(npus[0].usable);
-  EXPECT_THAT(npus[0].reason, HasSubstr("no provider"));
+  EXPECT_TRUE(npus[0].usable) << npus[0].reason;
+  EXPECT_THAT(ProvidersFor(npus[0]), ElementsAre("onnxruntime:vitisai"));
 }
 
 TEST_F(DevicesTest, NodeWithoutPermissionNamesTheGroup) {
@@ -75,7 +86,55 @@ TEST_F(DevicesTest, NodeWithoutPermissionNamesTheGroup) {
   const std::vector<HardwareDevice> npus = DetectNpus(trees_);
   ASSERT_EQ(npus.size(), 1u);
   EXPECT_THAT(npus[0].reason, HasSubstr("no permission"));
-  EXPECT_THAT(npus[0].hint, HasSubstr("render"));
+  EXPECT_EQ(npus[0].hint, "sudo usermod -aG render ada, then log in again");
+  group_ = "root";
+  EXPECT_THAT(DetectNpus(trees_).at(0).hint, HasSubstr("udev"));
+}
+
+TEST_F(DevicesTest, DriverAndFirmwareSayTheirVersions) {
+  const fs::path pci = AddPci("0000:c4:00.1", "0x1022", "0x17f0", "0x118000", "amdxdna");
+  AddAccel("accel0", pci, true);
+  Write("proc/sys/kernel/osrelease", "6.14.2-amd64");
+  Write(pci / "vbnv", "NPU Strix Halo");
+  Write(pci / "fw_version", "1.5.5.391");
+  HardwareDevice npu = DetectNpus(trees_).at(0);
+  EXPECT_EQ(npu.name, "AMD NPU Strix Halo");
+  EXPECT_EQ(npu.driver_version, "Linux 6.14.2-amd64");
+  EXPECT_EQ(npu.firmware, "1.5.5.391");
+  Write("sys/module/amdxdna/version", "2.20.0");
+  EXPECT_EQ(DetectNpus(trees_).at(0).driver_version, "2.20.0");
+}
+
+TEST_F(DevicesTest, TooLittleMemoryMayBeLockedForXdna) {
+  AddAccel("accel0", AddPci("0000:c4:00.1", "0x1022", "0x1502", "0x118000", "amdxdna"), true);
+  trees_.locked_memory_limit = uint64_t{8} << 20;
+  const HardwareDevice npu = DetectNpus(trees_).at(0);
+  EXPECT_FALSE(npu.usable);
+  EXPECT_THAT(npu.reason, HasSubstr("8 MiB"));
+  EXPECT_THAT(npu.hint, HasSubstr("ada - memlock unlimited"));
+  trees_.locked_memory_limit = uint64_t{64} << 20;
+  EXPECT_TRUE(DetectNpus(trees_).at(0).usable);
+  // Intel's driver locks nothing.
+  AddAccel("accel1", AddPci("0000:00:0b.0", "0x8086", "0x643e", "0x120000", "intel_vpu"), true);
+  trees_.locked_memory_limit = 0;
+  EXPECT_TRUE(DetectNpus(trees_).at(1).usable);
+}
+
+TEST_F(DevicesTest, AnOldKernelAndMissingFirmwareAreTold) {
+  AddPci("0000:c4:00.1", "0x1022", "0x17f0", "0x118000", "");
+  Write("proc/sys/kernel/osrelease", "6.1.0-21-amd64");
+  EXPECT_THAT(DetectNpus(trees_).at(0).reason, HasSubstr("6.14 and newer"));
+  Write("proc/sys/kernel/osrelease", "6.14.0");
+  EXPECT_THAT(DetectNpus(trees_).at(0).reason, HasSubstr("firmware is missing"));
+  fs::create_directories(root_ / "firmware/amdnpu");
+  EXPECT_THAT(DetectNpus(trees_).at(0).hint, HasSubstr("modprobe amdxdna"));
+}
+
+TEST_F(DevicesTest, AnotherDriverHoldsTheDevice) {
+  AddPci("0000:c4:00.1", "0x1022", "0x1502", "0x118000", "vfio-pci");
+  const HardwareDevice npu = DetectNpus(trees_).at(0);
+  EXPECT_THAT(npu.reason, HasSubstr("vfio-pci"));
+  EXPECT_THAT(npu.hint, HasSubstr("amdxdna"));
 }
 
 TEST_F(DevicesTest, MissingNodeIsTold) {
@@ -99,6 +158,16 @@ TEST_F(DevicesTest, QualcommNode) {
   const std::vector<HardwareDevice> npus = DetectNpus(trees_);
   ASSERT_EQ(npus.size(), 1u);
   EXPECT_EQ(npus[0].vendor, "Qualcomm");
+  EXPECT_TRUE(npus[0].usable);
+  EXPECT_THAT(ProvidersFor(npus[0]), ElementsAre("onnxruntime:qnn"));
+  Write("sys/class/remoteproc/remoteproc1/name", "cdsp");
+  Write("sys/class/remoteproc/remoteproc1/firmware", "qcom/x1e80100/qccdsp8380.mbn");
+  Write("sys/class/remoteproc/remoteproc1/state", "offline");
+  const HardwareDevice off = DetectNpus(trees_).at(0);
+  EXPECT_FALSE(off.usable);
+  EXPECT_THAT(off.reason, HasSubstr("offline"));
+  EXPECT_THAT(off.hint, HasSubstr("remoteproc1/state"));
+  EXPECT_EQ(off.firmware, "qcom/x1e80100/qccdsp8380.mbn");
 }
 
 TEST_F(DevicesTest, GpuWithRenderNode) {

@@ -1,0 +1,25 @@
+// What the system allows this process and its user. Thread-safe; unknown where the system has no
+// such thing.
+#ifndef TESSERA_BASE_PROCESS_INFO_H_
+#define TESSERA_BASE_PROCESS_INFO_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace tessera {
+
+// Bytes that the process may lock into memory (RLIMIT_MEMLOCK). Nothing where there is no limit for
+// it: none is set, or it may lock all it wants.
+std::optional<uint64_t> LockedMemoryLimit();
+
+// Name of the user that the process runs for; "" unknown.
+std::string UserName();
+
+// Name of the group that owns the file or device node; its number where it has no name, "" when
+// there is no such file.
+std::string GroupOfFile(const std::string& path);
+
+}  // namespace tessera
+
+#endif  // TESSERA_BASE_PROCESS_INFO_H_
