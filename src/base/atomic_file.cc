@@ -124,8 +124,7 @@ Status AtomicFileWriter::Commit(Durability durability) {
 
 Status WriteFileAtomically(const std::string& path, std::string_view content) {
   TESSERA_ASSIGN_OR_RETURN(AtomicFileWriter writer, AtomicFileWriter::Create(path));
-  TESSERA_RETURN_IF_ERROR(
-      writer.Append({reinterpret_cast<const uint8_t*>(content.data()), content.size()}));
+  TESSERA_RETURN_IF_ERROR(writer.Append(AsBytes(content)));
   return writer.Commit();
 }
 

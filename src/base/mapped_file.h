@@ -12,6 +12,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "tessera/status.h"
 
@@ -19,6 +20,9 @@ namespace tessera {
 
 // Raw bytes of a file or message.
 using Bytes = std::span<const uint8_t>;
+inline Bytes AsBytes(std::string_view text) {
+  return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
+}
 
 // What tells a file from another that took its place: a new content, by rename or by writing,
 // changes at least one of these. The change time cannot be set by a program, so a restored

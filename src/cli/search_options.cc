@@ -53,7 +53,7 @@ std::optional<int> ParseSearch(const std::vector<std::string>& arguments,
       "asks a folder: at first all its texts are read, later only what is new or changed. Any\n"
       "number of questions may follow; - reads them from stdin, one a line. An index over several\n"
       "folders, in a file of your own:\n\n"
-      "  tessera search my.index --add ~/notes ~/work/docs\n"
+      "  tessera search my.index --add ~/notes ~/papers\n"
       "  tessera search my.index \"who approved the budget?\"\n"
       "  tessera search my.index --update",
       "tessera search");

@@ -17,7 +17,8 @@ void RescorePart(const WhisperSession& session, int64_t output, size_t begin,
   std::vector<int> ids = Leaders(logits);
   for (int& id : ids) id += static_cast<int>(begin);
   std::array<float, kMaxLeaders> exact;
-  if (ids.empty() || !session.Rescore(output, ids, std::span(exact).first(ids.size()))) return;
+  if (ids.empty()) return;
+  session.Rescore(output, ids, std::span(exact).first(ids.size()));
   for (size_t i = 0; i < ids.size(); ++i) logits[ids[i] - begin] = exact[i];
 }
 
@@ -49,6 +50,7 @@ std::vector<int> Leaders(std::span<const float> logits) {
 
 void RescoreLeaders(const WhisperSession& session, int64_t output, size_t timestamp_begin,
                     std::span<float> logits) {
+  if (!session.rescores()) return;
   const size_t text = std::min(timestamp_begin, logits.size());
   // The comparison of TimestampRules.
   const auto most_text = static_cast<double>(MaxLogit(logits.first(text)));

@@ -24,7 +24,8 @@ std::vector<int> Leaders(std::span<const float> logits);
 // Replaces the leaders among text ids (below `timestamp_begin`) and among timestamps by their exact
 // logits, unless all of the one kind together are clearly behind the other's. Without timestamp
 // rules all ids are text: `timestamp_begin` is then the number of logits. `logits`: row
-// `output` of the session's last Decode, forbidden ones at -inf.
+// `output` of the session's last Decode, forbidden ones at -inf. Does nothing where the session's
+// logits are exact already.
 void RescoreLeaders(const WhisperSession& session, int64_t output, size_t timestamp_begin,
                     std::span<float> logits);
 

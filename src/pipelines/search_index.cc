@@ -131,9 +131,7 @@ Status CheckPattern(const std::string& pattern) {
                          " stars, found \"" + pattern + "\"");
 }
 
-uint64_t PassageHash(std::string_view text) {
-  return Checksum64({reinterpret_cast<const uint8_t*>(text.data()), text.size()});
-}
+uint64_t PassageHash(std::string_view text) { return Checksum64(AsBytes(text)); }
 
 Result<std::shared_ptr<const SearchIndex>> SearchIndex::Open(const std::string& path,
                                                              ThreadPool& pool) {

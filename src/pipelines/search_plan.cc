@@ -32,8 +32,7 @@ void FindMoved(const std::vector<int64_t>& gone, const SearchIndex& old, int64_t
     if (first == last) continue;
     const Result<std::string> content = ReadFile(document.path, kMaxSearchedFile);
     if (!content.ok()) continue;
-    const std::string sha256 =
-        Sha256Hex({reinterpret_cast<const uint8_t*>(content->data()), content->size()});
+    const std::string sha256 = Sha256Hex(AsBytes(*content));
     for (auto it = first; it != last; ++it) {
       // Markdown is cut in another way than other text.
       const IndexedDocument d = old.document(static_cast<uint64_t>(it->second));

@@ -408,10 +408,6 @@ class Updater {
     if (progress_) progress_(state_);
   }
 
-  static Bytes AsBytes(std::string_view text) {
-    return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
-  }
-
   struct Waiting {
     Planned* planned;
     size_t passage;

@@ -84,7 +84,7 @@ std::optional<CompileCacheKey> PackedWeightsKey(
   CompileCacheKey key;
   key.source = Canonical(files[0]->path());
   const std::string name = paths + std::string(variant);
-  const uint64_t hash = Checksum64({reinterpret_cast<const uint8_t*>(name.data()), name.size()});
+  const uint64_t hash = Checksum64(AsBytes(name));
   key.file = JoinPath(*folder, Stem(key.source) + "-" + std::string(variant) + "-" + Hex(hash) +
                                    std::string(kEnding));
   // A pass of another build may make other constants of the same files.

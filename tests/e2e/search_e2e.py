@@ -35,7 +35,7 @@ def answer(result):
 write("notes/travel.md", "# Travel\n\n## Papers\n\nMy passport is valid until March 2031. The office is in Mill Street.\n\n"
       "## Ferry\n\nThe boat to the island leaves at half past nine, from the old harbour.\n")
 write("notes/kitchen.txt", "Bread: 500 g flour, 350 ml water, salt, yeast.\n\nBake it for forty minutes at 230 degrees.\n")
-write("notes/work/budget.txt", "The committee agreed to spend twelve thousand on new laptops.\n")
+write("notes/office/budget.txt", "The committee agreed to spend twelve thousand on new laptops.\n")
 write("notes/photo.jpg", b"\xff\xd8\xff\xe0\x00\x10JFIF\x00" + bytes(range(256)))
 write("notes/empty.txt", "")
 
@@ -48,7 +48,7 @@ h.check("what is left out is said", "not a text file (photo.jpg)" in result.stde
 result = search("notes", "who pays for computers?", "-k", "2", "--json")
 h.expect("as JSON", result, 0)
 hits = answer(result)
-h.check("by meaning, not by words", hits[0]["path"].endswith("notes/work/budget.txt") and hits[0]["first_line"] == 1 and
+h.check("by meaning, not by words", hits[0]["path"].endswith("notes/office/budget.txt") and hits[0]["first_line"] == 1 and
         hits[0]["state"] == "current" and 0 < hits[0]["score"] <= 1 and hits[0]["score"] >= hits[1]["score"], str(hits))
 result = search("notes", "oven temperature", "boat times", "-k", "1")
 h.check("several questions", result.stdout.startswith("# oven temperature\n") and "\n# boat times\n" in result.stdout and
@@ -61,7 +61,7 @@ h.check("questions from stdin", [line["question"] for line in h.json_lines(resul
 # Updates follow edits, moves and deletions.
 write("notes/travel.md", "# Travel\n\nA new first paragraph.\n\n## Papers\n\nMy passport was renewed, it is valid until June 2041.\n")
 os.remove(h.dir / "notes/kitchen.txt")
-os.rename(h.dir / "notes/work/budget.txt", h.dir / "notes/money.txt")
+os.rename(h.dir / "notes/office/budget.txt", h.dir / "notes/money.txt")
 result = search("notes", "--json")
 update = h.json_lines(result)[0]
 h.check("update", (update["changed"], update["moved"], update["removed"], update["added"]) == (1, 1, 1, 0), str(update))

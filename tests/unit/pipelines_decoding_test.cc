@@ -263,7 +263,7 @@ TEST(WindowDecoderTest, ScoresTheLeadersAgain) {
   const auto tokens = [&](float noise, bool rescores, std::optional<int> beam_size) {
     FakeSession session({.eot_slope = 0.1}, FakeConfig(true), 5);
     session.noise = noise;
-    session.rescores = rescores;
+    session.eight_bits = rescores;
     SessionWindowDecoder decoder(session, *tokenizer);
     Result<DecodingResult> result = decoder.Decode(
         {.language = "en", .sample_len = 20, .beam_size = beam_size, .without_timestamps = true},

@@ -140,15 +140,14 @@ class FakeSession : public WhisperSession {
     return View{logits_.data(), DType::kF32, {count, config_.vocab_size}};
   }
 
-  bool Rescore(int64_t output, std::span<const int> ids, std::span<float> logits) const override {
-    if (!rescores) return false;
+  bool rescores() const override { return eight_bits; }
+  void Rescore(int64_t output, std::span<const int> ids, std::span<float> logits) const override {
     for (size_t i = 0; i < ids.size(); ++i)
       logits[i] = exact_.at(static_cast<size_t>(output)).at(static_cast<size_t>(ids[i]));
-    return true;
   }
 
   float noise = 0;  // largest error of Decode's logits
-  bool rescores = false;
+  bool eight_bits = false;
   int num_encodes = 0;
   int64_t encoded_frames = 0;
   int64_t encoded_positions = 0;

@@ -14,6 +14,7 @@
 #include "kernels/quantize.h"
 #include "providers/cpu/lowering.h"
 #include "providers/cpu/provider.h"
+#include "tests/unit/relative_rms.h"
 
 namespace tessera {
 namespace {
@@ -125,16 +126,6 @@ Tensor RunOn(const Graph& graph, const Batch& batch, Precision precision, int th
   const Status status = RunBatch(**program, *context, batch, out);
   EXPECT_TRUE(status.ok()) << status.ToString();
   return out;
-}
-
-double RelativeRms(const Tensor& got, const Tensor& want) {
-  double error = 0, norm = 0;
-  for (int64_t i = 0; i < want.size(); ++i) {
-    const double d = got.As<float>()[i] - want.As<float>()[i];
-    error += d * d;
-    norm += static_cast<double>(want.As<float>()[i]) * want.As<float>()[i];
-  }
-  return std::sqrt(error / norm);
 }
 
 // About 60 rounded operations in a row, each of which moves a value by a unit of the precision.

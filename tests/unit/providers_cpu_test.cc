@@ -11,6 +11,7 @@
 
 #include "graph/builder.h"
 #include "graph/interpreter.h"
+#include "tests/unit/relative_rms.h"
 
 namespace tessera {
 namespace {
@@ -130,16 +131,6 @@ Tensor RunEncoder(const Graph& graph, const Tensor& mel, const Tensor& rows, Pre
   const Status status = (*program)->Run(*context, nullptr, {in, result}, {});
   EXPECT_TRUE(status.ok()) << status.ToString();
   return out;
-}
-
-double RelativeRms(const Tensor& got, const Tensor& want) {
-  double error = 0, norm = 0;
-  for (int64_t i = 0; i < want.size(); ++i) {
-    const double d = got.As<float>()[i] - want.As<float>()[i];
-    error += d * d;
-    norm += static_cast<double>(want.As<float>()[i]) * want.As<float>()[i];
-  }
-  return std::sqrt(error / norm);
 }
 
 // Relative rms error that rounding alone explains: about 30 rounded operations in a row, each of

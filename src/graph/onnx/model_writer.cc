@@ -110,10 +110,6 @@ std::string EncodeAttribute(const Attribute& attribute) {
   return message.data();
 }
 
-Bytes AsBytes(std::string_view text) {
-  return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
-}
-
 void AddExternalEntry(std::string_view key, std::string_view value, WireWriter* tensor) {
   WireWriter entry;
   entry.Bytes(1, key);

@@ -211,9 +211,10 @@ Status ProgramSession::DecodeSome(std::span<const TokenInput> tokens, int64_t fi
       {.inputs = in, .outputs = out, .partial_rows = {"logits", first_logit, partial}}, stop);
 }
 
-bool ProgramSession::Rescore(int64_t output, std::span<const int> ids,
+bool ProgramSession::rescores() const { return model_->precision() == kernels::Precision::kInt8; }
+
+void ProgramSession::Rescore(int64_t output, std::span<const int> ids,
                              std::span<float> logits) const {
-  if (model_->precision() != kernels::Precision::kInt8) return false;
   const int64_t width = config().text_width;
   TESSERA_CHECK(output >= 0 && output < hidden_.shape()[0] && ids.size() == logits.size());
   const float* const hidden = hidden_.ViewOf().Span<float>().data() + output * width;
@@ -227,7 +228,6 @@ bool ProgramSession::Rescore(int64_t output, std::span<const int> ids,
     for (int64_t k = 0; k < width; ++k) sums[k % 4] += double{hidden[k]} * row[k];
     logits[i] = static_cast<float>((sums[0] + sums[1]) + (sums[2] + sums[3]));
   }
-  return true;
 }
 
 }  // namespace tessera

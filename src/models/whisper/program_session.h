@@ -32,7 +32,8 @@ class ProgramSession : public WhisperSession {
   void BeginRow(int row, int window) override;
   void ReorderRows(std::span<const int> targets, std::span<const int> sources) override;
   Result<View> Decode(std::span<const TokenInput> tokens, std::stop_token stop) override;
-  bool Rescore(int64_t output, std::span<const int> ids, std::span<float> logits) const override;
+  bool rescores() const override;
+  void Rescore(int64_t output, std::span<const int> ids, std::span<float> logits) const override;
 
  private:
   struct Row {

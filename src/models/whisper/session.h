@@ -69,13 +69,13 @@ class WhisperSession {
   // call.
   virtual Result<View> Decode(std::span<const TokenInput> tokens, std::stop_token stop) = 0;
 
-  // Logits may come out of a product with 8-bit weights, whose errors can change places between
-  // ids that are about equally probable. This computes those of `ids` again, with the weights as
-  // the model has them: logits[i] is for ids[i] in row `output` of the last Decode's result. False
-  // where that result is as exact already; `logits` is then not touched.
-  virtual bool Rescore(int64_t output, std::span<const int> ids, std::span<float> logits) const {
+  // Whether logits come out of a product with 8-bit weights, whose errors can change places between
+  // ids that are about equally probable.
+  virtual bool rescores() const { return false; }
+  // Where rescores(): computes the logits of `ids` again, with the weights as the model has them.
+  // logits[i] is for ids[i] in row `output` of the last Decode's result.
+  virtual void Rescore(int64_t output, std::span<const int> ids, std::span<float> logits) const {
     static_cast<void>(output), static_cast<void>(ids), static_cast<void>(logits);
-    return false;
   }
 };
 
