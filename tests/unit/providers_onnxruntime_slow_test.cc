@@ -8,6 +8,7 @@
 #include "graph/interpreter.h"
 #include "graph/onnx/export.h"
 #include "providers/onnxruntime/backend.h"
+#include "providers/onnxruntime/compile_check.h"
 #include "tests/unit/graph_samples.h"
 #include "tests/unit/npu_venv.h"
 #include "tests/unit/temp_path.h"
@@ -164,6 +165,38 @@ TEST_F(Qnn, CompilesInAChildAndRunsEmulated) {
     EXPECT_FALSE((*model)->placement().nodes.empty());
     EXPECT_LT(RunSmallGraph(**model), 0.02f);
   }
+}
+
+// One float Gather: y[1, 8, 64] = table[1000, 64][ids[1, 8]].
+std::string WriteGather(const fs::path& folder) {
+  Random random(2);
+  GraphBuilder builder("embedding");
+  const ValueId ids = builder.Input("ids", DType::kI32, {Dim(8)});
+  const ValueId table = builder.Constant("table", random.Floats({1000, 64}));
+  builder.Output("y", builder.Gather("embed", table, ids));
+  auto graph = builder.Build();
+  EXPECT_TRUE(graph.ok());
+  const std::string file = (folder / "gather.onnx").string();
+  EXPECT_TRUE(ExportOnnx(*graph, file, {}).ok());
+  return file;
+}
+
+// The finding that decides many a port: the same graph compiles once the chip is named.
+TEST_F(Qnn, ReproducesAndExplainsError1002) {
+  if (Open("qnn", options_) == nullptr) GTEST_SKIP() << reason_;
+  const std::string file = WriteGather(folder_);
+  CheckCompileOptions check;
+  check.worker = options_.worker;
+  auto report = CheckCompile(file, "qnn", check);
+  ASSERT_TRUE(report.ok()) << report.status().ToString();
+  ASSERT_FALSE(report->status.ok());
+  EXPECT_NE(report->status.message().find("1002"), std::string::npos) << report->status.message();
+  EXPECT_NE(report->status.message().find("soc_model"), std::string::npos);
+  report = CheckCompile(file, "snapdragon-x", check);
+  ASSERT_TRUE(report.ok()) << report.status().ToString();
+  EXPECT_TRUE(report->status.ok()) << report->status.ToString();
+  ASSERT_FALSE(report->nodes.empty());
+  EXPECT_EQ(report->nodes[0].device, DeviceKind::kNpu);
 }
 
 }  // namespace

@@ -1,9 +1,11 @@
 #include "providers/onnxruntime/backend.h"
 
+#include <atomic>
 #include <optional>
 
 #include "base/check.h"
 #include "base/file.h"
+#include "base/stdout_guard.h"
 #include "base/temporary_folder.h"
 #include "providers/onnxruntime/compile_worker.h"
 #include "providers/onnxruntime/compiled_store.h"
@@ -49,6 +51,9 @@ class Backend : public FixedBackend {
   Result<Compiled> CompiledModelOf(const std::string& path, const OrtSessionSpec& spec,
                                    const FixedCompileOptions& options,
                                    const std::stop_token& stop) const;
+  Result<std::unique_ptr<FixedModel>> LoadCompiled(const std::string& path,
+                                                   const OrtSessionSpec& spec,
+                                                   const std::stop_token& stop) const;
 
   const OrtProfile& profile_;
   const OnnxRuntimeOptions options_;
@@ -135,6 +140,18 @@ Result<Backend::Compiled> Backend::CompiledModelOf(const std::string& path,
   return compiled;
 }
 
+Result<std::unique_ptr<FixedModel>> Backend::LoadCompiled(const std::string& path,
+                                                          const OrtSessionSpec& spec,
+                                                          const std::stop_token& stop) const {
+  // Qualcomm's emulator prints a line to standard output when it is first loaded.
+  static std::atomic<bool> has_printed = false;
+  std::optional<StdoutGuard> guard;
+  if (setup_.info.emulated && !has_printed) guard.emplace();
+  Result<std::unique_ptr<FixedModel>> model = setup_.engine->NewModel(path, spec, stop);
+  if (model.ok()) has_printed = true;
+  return model;
+}
+
 Result<std::unique_ptr<FixedModel>> Backend::Compile(const std::string& path,
                                                      const FixedCompileOptions& options,
                                                      std::stop_token stop) const {
@@ -155,7 +172,7 @@ Result<std::unique_ptr<FixedModel>> Backend::Compile(const std::string& path,
   }
   TESSERA_ASSIGN_OR_RETURN(const Compiled compiled, CompiledModelOf(path, spec, options, stop));
   TESSERA_ASSIGN_OR_RETURN(std::unique_ptr<FixedModel> model,
-                           setup_.engine->NewModel(compiled.model.path, spec, std::move(stop)));
+                           LoadCompiled(compiled.model.path, spec, stop));
   StagePlacement placement = Placed(compiled.model.outcome.placement, options);
   placement.from_cache = compiled.from_cache;
   return std::unique_ptr<FixedModel>(
