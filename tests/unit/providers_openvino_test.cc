@@ -262,17 +262,14 @@ TEST_F(OpenVinoOnCpu, AnAbsentDeviceSaysWhatHelps) {
             StatusCode::kInvalidArgument);
 }
 
-std::string NotALibrary() {
-  const std::string path = TempPath("libopenvino_c.so");
-  TESSERA_CHECK(WriteFileAtomically(path, "not a library").ok());
-  return path;
-}
-
 TEST(OpenVinoAbsent, SaysWhatToInstall) {
   const auto backend = OpenOpenVinoBackend("openvino:cpu", {.library = TempPath("nowhere")});
   EXPECT_EQ(backend.status().code(), StatusCode::kNotFound);
   EXPECT_THAT(backend.status().message(), HasSubstr("pip install openvino"));
-  const auto broken = OpenOpenVinoBackend("openvino:cpu", {.library = NotALibrary()});
+  const std::string path = TempPath("libopenvino_c.so");
+  ASSERT_TRUE(WriteFileAtomically(path, "not a library").ok());
+  const auto broken = OpenOpenVinoBackend("openvino:cpu", {.library = path});
+  EXPECT_TRUE(RemoveFile(path).ok());
   EXPECT_EQ(broken.status().code(), StatusCode::kUnavailable) << broken.status().message();
 }
 
