@@ -1,17 +1,10 @@
-// Exports graphs and compares ONNX Runtime's results with the interpreter's. Needs the packages of
-// tools/make_venv.sh onnx in .deps/venv-onnx, or another Python that has them in
-// TESSERA_ONNX_PYTHON.
+// Exports graphs and compares ONNX Runtime's results with the interpreter's.
 #include <gtest/gtest.h>
-
-#include <array>
-#include <cstdio>
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
 
 #include "graph/interpreter.h"
 #include "graph/onnx/export.h"
 #include "tests/unit/graph_samples.h"
+#include "tests/unit/onnx_oracle.h"
 
 namespace tessera {
 namespace {
@@ -24,81 +17,31 @@ using samples::Random;
 using samples::Sample;
 namespace fs = std::filesystem;
 
-std::string Python() {
-  if (const char* python = std::getenv("TESSERA_ONNX_PYTHON")) return python;
-  return TESSERA_SOURCE_DIR "/.deps/venv-onnx/bin/python";
-}
-
-class OnnxExport : public testing::Test {
+class OnnxExport : public OnnxOracleTest {
  protected:
-  void SetUp() override {
-    if (!fs::exists(Python())) {
-      GTEST_SKIP() << "no Python with onnx and onnxruntime at " << Python()
-                   << "; run tools/make_venv.sh onnx";
-    }
-    folder_ =
-        fs::path(testing::TempDir()) /
-        ("onnx_" + std::string(testing::UnitTest::GetInstance()->current_test_info()->name()));
-    fs::remove_all(folder_);
-  }
-  void TearDown() override {
-    if (!HasFailure() && !folder_.empty()) fs::remove_all(folder_);
-  }
-
-  void WriteTensor(std::ofstream& list, const fs::path& folder, const std::string& role,
-                   const std::string& name, const View& view) {
-    std::string shape;
-    for (int64_t size : view.shape) shape += (shape.empty() ? "" : "x") + std::to_string(size);
-    const std::string file = role + "_" + name + ".bin";
-    std::ofstream(folder / file, std::ios::binary)
-        .write(static_cast<const char*>(view.data), static_cast<std::streamsize>(view.bytes()));
-    list << role << ' ' << name << ' ' << DTypeName(view.dtype) << ' '
-         << (shape.empty() ? "scalar" : shape) << ' ' << file << '\n';
-  }
-
   // Interprets, exports, and notes the case for Check().
   void Add(const std::string& name, const Sample& sample, const OnnxExportOptions& options = {}) {
     SCOPED_TRACE(name);
     auto states = sample.CopyStates();
     auto outputs = Interpret(sample.graph, sample.InputViews(), &states);
     ASSERT_TRUE(outputs.ok()) << outputs.status().ToString();
-    const fs::path folder = folder_ / name;
-    fs::create_directories(folder);
+    const fs::path folder = AddCase(name);
     const Status status = ExportOnnx(sample.graph, (folder / "model.onnx").string(), options);
     ASSERT_TRUE(status.ok()) << status.ToString();
-    std::ofstream list(folder / "tensors.txt");
     for (const auto& [key, tensor] : sample.inputs) {
-      WriteTensor(list, folder, "input", key, tensor.ViewOf());
+      AddTensor(folder, "input", key, tensor.ViewOf());
     }
     for (const auto& [key, tensor] : sample.states) {
-      WriteTensor(list, folder, "input", "past_" + key, tensor.ViewOf());
+      AddTensor(folder, "input", "past_" + key, tensor.ViewOf());
     }
     for (const auto& [key, tensor] : *outputs) {
-      WriteTensor(list, folder, "output", key, tensor.ViewOf());
+      AddTensor(folder, "output", key, tensor.ViewOf());
     }
     for (const StateUpdate& update : sample.graph.state_updates()) {
       const std::string& state = sample.graph.value(update.state).name;
-      WriteTensor(list, folder, "output", "present_" + state, states.at(state).ViewOf());
+      AddTensor(folder, "output", "present_" + state, states.at(state).ViewOf());
     }
-    cases_ += " '" + folder.string() + "'";
   }
-
-  void Check() {
-    const std::string command =
-        "'" + Python() + "' '" TESSERA_SOURCE_DIR "/tools/golden/onnx_check.py'" + cases_ + " 2>&1";
-    std::FILE* pipe = popen(command.c_str(), "r");
-    ASSERT_NE(pipe, nullptr);
-    std::string text;
-    std::array<char, 4096> buffer;
-    while (const size_t n = std::fread(buffer.data(), 1, buffer.size(), pipe)) {
-      text.append(buffer.data(), n);
-    }
-    EXPECT_EQ(pclose(pipe), 0) << text;
-    std::fputs(text.c_str(), stdout);
-  }
-
-  fs::path folder_;
-  std::string cases_;
 };
 
 TEST_F(OnnxExport, Encoders) {

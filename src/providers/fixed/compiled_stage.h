@@ -18,6 +18,7 @@ struct StageOptions {
   bool require_all_nodes = false;
   std::chrono::seconds time_limit{600};
   std::string cache_folder;  // of this model and backend; "": nothing is kept
+  int64_t first_text_bucket = 128;
 };
 
 class CompiledStage {

@@ -6,13 +6,6 @@
 #include "providers/fixed/unit_runner.h"
 
 namespace tessera::fixed {
-namespace {
-
-// Most texts of a search are about as long; others are compiled when they come.
-constexpr int64_t kFirstTextBucket = 128;
-
-}  // namespace
-
 size_t FixedContext::bytes() const {
   return std::accumulate(
       buffers_.begin(), buffers_.end(), size_t{0},
@@ -47,7 +40,7 @@ Result<std::unique_ptr<FixedProgram>> FixedProgram::Create(
         return InvalidArgument("graph '" + graph.name() + "': no largest size for '" +
                                program->plan_.rows + "'");
       program->sizes_ = TextBuckets(rows->second);
-      first = std::min(kFirstTextBucket, rows->second);
+      first = std::min(program->options_.first_text_bucket, rows->second);
       break;
   }
   TESSERA_ASSIGN_OR_RETURN(program->first_, program->StageFor(first, {}));

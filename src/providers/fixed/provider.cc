@@ -55,7 +55,8 @@ Result<std::unique_ptr<Program>> FixedProvider::Compile(const Graph& graph,
                                                         const CompileOptions& options) const {
   fixed::StageOptions stage{.weights = options_.weights,
                             .require_all_nodes = options_.require_all_nodes,
-                            .time_limit = options_.time_limit};
+                            .time_limit = options_.time_limit,
+                            .first_text_bucket = options_.first_text_bucket};
   if (const auto* cache = dynamic_cast<const FolderCache*>(options.cache.get()))
     stage.cache_folder = cache->folder();
   TESSERA_ASSIGN_OR_RETURN(

@@ -25,6 +25,8 @@ struct FixedProviderOptions {
   // What is compiled is kept below, in a folder for each model; "": nothing is kept. Needs
   // OpenCache.
   std::string cache_folder;
+  // The length of texts that is compiled at once; others when such a text comes.
+  int64_t first_text_bucket = 128;
 };
 
 class FixedProvider : public ExecutionProvider {

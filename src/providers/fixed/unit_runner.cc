@@ -280,16 +280,14 @@ Status UnitRunner::StoreRows(const CompiledStage& stage, const StepForm::NewRows
     slot = slot.subspan(static_cast<size_t>(unit.begin), static_cast<size_t>(unit.count));
     position = position.subspan(static_cast<size_t>(unit.begin), slot.size());
   }
-  const size_t count = slot.size();
   const std::string& name = graph_.value(rows.state).name;
-  for (size_t first = 0; first < count;) {
-    size_t end = first + 1;
-    while (end < count && slot[end] == slot[first] && position[end] == position[end - 1] + 1) ++end;
-    View part{buffer.As<float>() + static_cast<int64_t>(first) * state.d,
-              DType::kF32,
-              {static_cast<int64_t>(end - first), state.d}};
-    TESSERA_RETURN_IF_ERROR(states_->WriteRows(name, slot[first], position[first], part));
-    first = end;
+  View part{buffer.As<float>(), DType::kF32, {static_cast<int64_t>(slot.size()), state.d}};
+  // In order from position 0 on (CheckWrites).
+  if (state.whole) return states_->WriteRows(name, slot[0], position[0], part);
+  part.shape[0] = 1;
+  for (size_t i = 0; i < slot.size(); ++i) {
+    part.data = buffer.As<float>() + static_cast<int64_t>(i) * state.d;
+    TESSERA_RETURN_IF_ERROR(states_->WriteRows(name, slot[i], position[i], part));
   }
   return OkStatus();
 }
