@@ -43,7 +43,7 @@ PEERS = {
                           ["onnx==1.23.2"]],
 }
 
-Engine = collections.namedtuple("Engine", "kind model precision beam batch")
+Engine = collections.namedtuple("Engine", "kind model precision beam batch device", defaults=["cpu"])
 ENGINES = {
     "tessera-f32": Engine("tessera", None, "f32", 1, 0),
     "tessera-bf16": Engine("tessera", None, "bf16", 1, 0),
@@ -52,6 +52,8 @@ ENGINES = {
     "tessera-bf16-batch8": Engine("tessera", None, "bf16", 1, 8),
     "tessera-f32-beam5": Engine("tessera", None, "f32", 5, 0),
     "tessera-int8-beam5": Engine("tessera", None, "int8", 5, 0),
+    "tessera-onnxruntime-cpu": Engine("tessera", None, "f32", 1, 0, "onnxruntime:cpu"),
+    "tessera-openvino-cpu": Engine("tessera", None, "f32", 1, 0, "openvino:cpu"),
     "faster-whisper-f32": Engine("faster-whisper", None, "float32", 1, 0),
     "faster-whisper-int8": Engine("faster-whisper", None, "int8", 1, 0),
     "faster-whisper-int8-batch8": Engine("faster-whisper", None, "int8", 1, 8),
@@ -70,7 +72,8 @@ PAIRS = (("tessera-f32", "faster-whisper-f32"), ("tessera-bf16", "faster-whisper
          ("tessera-int8", "whisper.cpp-q8_0"), ("tessera-int8-batch8", "openvino-bf16"),
          ("tessera-int8-batch8", "faster-whisper-int8"), ("tessera-int8-batch8", "faster-whisper-int8-batch8"),
          ("tessera-int8-batch8", "whisper.cpp-q8_0"), ("tessera-int8-beam5", "faster-whisper-int8-beam5"),
-         ("tessera-int8-beam5", "whisper.cpp-q8_0-beam5"))
+         ("tessera-int8-beam5", "whisper.cpp-q8_0-beam5"), ("tessera-f32", "tessera-onnxruntime-cpu"),
+         ("tessera-f32", "tessera-openvino-cpu"), ("tessera-openvino-cpu", "openvino-f32"))
 START_LIMIT, FILE_LIMIT = 600, 1800  # seconds without an answer
 
 
@@ -222,7 +225,8 @@ class Tessera:
 
     The first two files are the warm-up recording twice: the second one's time taken from the first one's is start and load; the
     work of the round runs from the end of the second to the end of the last. In batched mode the recordings are one stream, so
-    the work is the whole process, its start and load included.
+    the work is the whole process, its start and load included. With another device than our own kernels the round fails unless all
+    stages ran there; its libraries are those of tools/make_venv.sh npu.
     """
 
     def __init__(self, name, engine, args, _weights):
@@ -230,9 +234,15 @@ class Tessera:
         flags = ["--beam-size", "5", "--best-of", "5"] if engine.beam > 1 else []
         self.batched = engine.batch > 0
         flags += ["--mode", "batched", "--batch-size", str(engine.batch)] if self.batched else ["--mode", "sequential"]
-        self.command = [args.tessera, "transcribe", "--json", "--quiet", "--model", str(args.model), "--device", "cpu",
+        self.command = [args.tessera, "transcribe", "--json", "--quiet", "--model", str(args.model), "--device", engine.device,
                         "--language", "en", "--precision", engine.precision, "--threads", str(args.threads),
                         "--output-format", "json", "--output-dir", str(self.out), *flags]
+        self.device, self.environment = engine.device, dict(os.environ)
+        if engine.device != "cpu":
+            subprocess.run([ROOT / "tools/make_venv.sh", "npu"], check=True)
+            self.environment.setdefault("TESSERA_VENV", str(ROOT / ".deps/venv-npu"))
+            self.placement = pathlib.Path(f"{self.out}.placement.json")
+            self.command += ["--placement", str(self.placement)]
         version = subprocess.run([args.tessera, "--version"], capture_output=True, text=True, check=True)
         self.version = version.stdout.strip().splitlines()[0]
 
@@ -247,7 +257,8 @@ class Tessera:
         self.out.mkdir(parents=True, exist_ok=True)
         with open(f"{self.out}.log", "wb") as log:
             start = time.perf_counter()
-            process = subprocess.Popen([*self.command, *map(str, paths)], stdout=subprocess.PIPE, stderr=log)
+            process = subprocess.Popen([*self.command, *map(str, paths)], stdout=subprocess.PIPE, stderr=log,
+                                       env=self.environment)
             lines, arrivals = LineReader(process.stdout), []
             while (line := lines.line(FILE_LIMIT)) is not None:
                 arrivals.append(line[1])
@@ -255,6 +266,8 @@ class Tessera:
             process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode or len(arrivals) < len(paths):
             raise RuntimeError(f"{self.name}: exit code {process.returncode}, {len(arrivals)} lines; see {self.out}.log")
+        if self.device != "cpu" and (where := json.loads(self.placement.read_text())["chosen"]) != self.device:
+            raise RuntimeError(f"{self.name}: ran on {where}; see {self.placement}")
         self.starts.append(0.0 if self.batched else max(0.0, arrivals[0] - start - (arrivals[1] - arrivals[0])))
         self.peak_bytes = max(self.peak_bytes, usage.ru_maxrss * 1024)
         texts = {n: json.loads((self.out / f"{p.stem}.json").read_text(encoding="utf-8"))["text"] for n, p in audio.items()}
