@@ -10,7 +10,7 @@
 
 namespace tessera::fixed_test {
 
-inline constexpr int64_t kWidth = 8, kHeads = 2, kVocabulary = 13;
+inline constexpr int64_t kWidth = 32, kHeads = 2, kVocabulary = 13;
 inline constexpr int64_t kHistory = 6, kPositions = 5, kRows = 3, kWindows = 2;
 
 inline DimBindings MaxDims() {

@@ -196,17 +196,17 @@ TEST_F(FixedDecoderTest, GivesTheDeviceWhatTheStepFormSays) {
   std::vector<std::string> names;
   for (const OnnxPort& port : model.ports().inputs)
     names.push_back(port.name + " " + ShapeToString(port.shape));
-  EXPECT_THAT(names, ElementsAre("token_rows [1, 8]", "place_rows [1, 8]", "length_mask [1, 5]",
-                                 "window_length_mask [1, 5]", "past_self_key.0 [5, 8]",
-                                 "past_self_value.0 [5, 8]", "past_cross_key [5, 8]",
-                                 "past_cross_value [5, 8]", "past_self_key.1 [5, 8]",
-                                 "past_self_value.1 [5, 8]"));
+  EXPECT_THAT(names, ElementsAre("token_rows [1, 32]", "place_rows [1, 32]", "length_mask [1, 5]",
+                                 "window_length_mask [1, 5]", "past_self_key.0 [5, 32]",
+                                 "past_self_value.0 [5, 32]", "past_cross_key [5, 32]",
+                                 "past_cross_value [5, 32]", "past_self_key.1 [5, 32]",
+                                 "past_self_value.1 [5, 32]"));
   names.clear();
   for (const OnnxPort& port : model.ports().outputs)
     names.push_back(port.name + " " + ShapeToString(port.shape));
-  EXPECT_THAT(names, ElementsAre("hidden [1, 8]", "logits [1, 13]", "new_self_key.0 [1, 8]",
-                                 "new_self_value.0 [1, 8]", "new_self_key.1 [1, 8]",
-                                 "new_self_value.1 [1, 8]"));
+  EXPECT_THAT(names, ElementsAre("hidden [1, 32]", "logits [1, 13]", "new_self_key.0 [1, 32]",
+                                 "new_self_value.0 [1, 32]", "new_self_key.1 [1, 32]",
+                                 "new_self_value.1 [1, 32]"));
 
   ASSERT_EQ(model.runs.size(), 4u);
   const auto input = [&](int run, const char* name) {
