@@ -16,7 +16,7 @@ build|pkg-config|finds libraries
 build|python3|tools/*.py
 build|python3-venv|private venv of the downloader
 build|python3-pip|model and dependency downloads
-build|golang-go|downloads the module that carries the C headers of ONNX Runtime; only where there is no `go` yet
+build|golang-go|downloads the module that carries the C headers of ONNX Runtime; only where there is no go command yet
 build|ca-certificates|TLS of the package registries
 build|nlohmann-json3-dev|JSON
 build|libcli11-dev|command line parsing
