@@ -7,13 +7,16 @@
 #include "base/atomic_file.h"
 #include "base/check.h"
 #include "base/file.h"
+#include "base/temporary_folder.h"
 #include "cli/command.h"
 #include "cli/exit_code.h"
 #include "cli/interrupt.h"
 #include "doctor/compiler.h"
+#include "doctor/fix.h"
 #include "doctor/report.h"
 #include "doctor/stage_models.h"
 #include "formats/onnx.h"
+#include "formats/onnx_writer.h"
 #include "runtime/model_store.h"
 #include "tessera_version.h"
 
@@ -23,6 +26,7 @@ namespace {
 struct DoctorOptions {
   std::string model;
   std::string target = "all";
+  std::string html, fix;
   std::vector<std::string> bind;
   int time_limit = 600;  // seconds, of the compiler
   bool json = false, all_nodes = false, no_database = false, compiler = false, no_soc = false;
@@ -89,6 +93,35 @@ Status Compile(const DoctorOptions& options, const std::string& path,
   return OkStatus();
 }
 
+// Writes the fixed model, proves it equal where ONNX Runtime is there, and takes it back where it
+// is not equal.
+Status Fix(const DoctorOptions& options, const doctor::Bindings& bind,
+           doctor::DoctorReport& report) {
+  constexpr double kLeastCosine = 0.99999;
+  TESSERA_ASSIGN_OR_RETURN(const TemporaryFolder folder, TemporaryFolder::Create());
+  const std::string before = JoinPath(folder.path(), "before.onnx");
+  TESSERA_ASSIGN_OR_RETURN(OnnxModel unchanged, ReadOnnx(options.model));
+  const doctor::FixOptions only_bind{bind, false, false, false};
+  TESSERA_RETURN_IF_ERROR(doctor::FixModel(unchanged, only_bind).status());
+  TESSERA_RETURN_IF_ERROR(WriteOnnx(unchanged, before));
+  TESSERA_ASSIGN_OR_RETURN(OnnxModel model, ReadOnnx(options.model));
+  TESSERA_ASSIGN_OR_RETURN(const doctor::FixSummary summary,
+                           doctor::FixModel(model, {.bind = bind}));
+  TESSERA_RETURN_IF_ERROR(WriteOnnx(model, options.fix));
+  report.notes.push_back(options.fix + ": " + summary.ToString());
+  const Result<doctor::Proof> proof = doctor::ProveEqual(before, options.fix);
+  if (!proof.ok()) {
+    report.notes.push_back(options.fix + ": not proven equal: " + proof.status().message());
+    return OkStatus();
+  }
+  report.notes.push_back(options.fix + ": " + proof->ToString());
+  if (proof->worst_cosine >= kLeastCosine) return OkStatus();
+  std::remove(options.fix.c_str());
+  std::remove((options.fix + ".data").c_str());
+  return Internal("the fixed model differs from the original (" + proof->ToString() +
+                  ") and was removed");
+}
+
 Status Examine(const DoctorOptions& options, doctor::DoctorReport& report) {
   TESSERA_ASSIGN_OR_RETURN(const std::vector<doctor::Target> targets,
                            doctor::ParseTarget(options.target));
@@ -108,8 +141,17 @@ Status Examine(const DoctorOptions& options, doctor::DoctorReport& report) {
     report.models.push_back(std::move(examined));
     return options.compiler ? Compile(options, path, report) : OkStatus();
   };
-  if (options.model.ends_with(".onnx") && FileExists(options.model))
-    return examine(options.model, "");
+  if (options.model.ends_with(".onnx") && FileExists(options.model)) {
+    TESSERA_RETURN_IF_ERROR(examine(options.model, ""));
+    if (options.fix.empty()) return OkStatus();
+    TESSERA_RETURN_IF_ERROR(Fix(options, analysis.bind, report));
+    analysis.bind.clear();
+    return examine(options.fix, "fixed");
+  }
+  if (!options.fix.empty()) {
+    return InvalidArgument("--fix: expected an ONNX file to change, found \"" + options.model +
+                           "\"; stages of installed models are written in fixed form already");
+  }
   TESSERA_ASSIGN_OR_RETURN(const std::string path, ModelPath(options.model));
   TESSERA_ASSIGN_OR_RETURN(const doctor::StageModels stages, doctor::ExportStages(path));
   for (const doctor::StageModel& stage : stages.stages)
@@ -136,6 +178,10 @@ int RunDoctorCommand(const std::vector<std::string>& arguments) {
       ->delimiter(',');
   app.add_flag("--nodes", options.all_nodes, "show supported nodes as well");
   app.add_flag("--json", options.json, "one JSON object");
+  app.add_option("--html", options.html, "write a page with pictures to this file");
+  app.add_option("--fix", options.fix,
+                 "write the model with the safe remedies applied to this file (weights beside it), "
+                 "and run both to prove them equal");
   app.add_flag("--compiler", options.compiler,
                "ask the vendor's compiler too, where it is installed (QNN); its answers win");
   app.add_flag("--no-soc", options.no_soc,
@@ -146,10 +192,21 @@ int RunDoctorCommand(const std::vector<std::string>& arguments) {
   app.add_flag("--no-database", options.no_database, "leave the measured rows aside");
   if (const std::optional<int> code = ParseArguments(app, arguments)) return *code;
 
+  if (!options.fix.empty() && options.fix == options.model) {
+    PrintError("--fix: expected another file than the model itself");
+    return kExitUsage;
+  }
   doctor::DoctorReport report;
   const std::string commit = TESSERA_GIT_COMMIT;
   report.version = std::string(TESSERA_VERSION) + (commit.empty() ? "" : " (" + commit + ")");
   if (const Status status = Examine(options, report); !status.ok()) return Fail(status);
+  if (!options.html.empty()) {
+    const Status written = WriteFileAtomically(options.html, doctor::ReportHtml(report));
+    if (!written.ok()) {
+      PrintError(written.message());
+      return ExitCodeForFile(written);
+    }
+  }
   const Status printed = Print(options.json ? doctor::ReportJson(report)
                                             : doctor::ReportText(report, options.all_nodes));
   if (!printed.ok()) {

@@ -7,15 +7,21 @@
 #include "doctor/inline.h"
 #include "doctor/op_database.h"
 #include "doctor/patterns.h"
+#include "text/utf8.h"
 
 namespace tessera::doctor {
 namespace {
 
+// Text of the file for reports: valid UTF-8 without control characters, and not endless.
 std::string Clean(std::string_view text, size_t limit = 200) {
   std::string out;
   for (const char ch : text.substr(0, limit)) {
     const auto byte = static_cast<unsigned char>(ch);
     out += byte < 0x20 || byte == 0x7F ? '?' : ch;
+  }
+  if (IsValidUtf8(out)) return out;
+  for (char& ch : out) {
+    if (static_cast<unsigned char>(ch) >= 0x80) ch = '?';
   }
   return out;
 }
@@ -45,7 +51,9 @@ class Analyzer {
       entry.op =
           (node.domain.empty() ? "" : Clean(node.domain, 60) + ".") + Clean(node.op_type, 60);
       entry.verdict = JudgeNode(View(i), target);
-      if (!node.outputs.empty()) entry.result = inference_.Find(node.outputs[0]).ToString();
+      entry.verdict.reason = Clean(entry.verdict.reason, 500);
+      entry.verdict.remedy = Clean(entry.verdict.remedy, 500);
+      if (!node.outputs.empty()) entry.result = Clean(inference_.Find(node.outputs[0]).ToString());
       const NodeCost cost = CostOf(node, inference_);
       entry.flops = cost.flops;
       entry.weight_bytes = cost.weight_bytes;

@@ -62,6 +62,12 @@ std::optional<int64_t> ValueFacts::ElementCount() const {
   return count > int64_t{1} << 58 ? std::nullopt : std::optional<int64_t>(count);
 }
 
+bool ValueFacts::KnownAtLoad() const {
+  return constant || (elements != nullptr && Static() &&
+                      std::all_of(elements->begin(), elements->end(),
+                                  [](const Number& n) { return n.known(); }));
+}
+
 std::optional<int64_t> ValueFacts::Bytes() const {
   const std::optional<int64_t> count = ElementCount();
   const int bits = OnnxTypeBits(type);

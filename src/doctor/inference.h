@@ -34,6 +34,9 @@ struct ValueFacts {
   bool constant = false;
   const OnnxTensor* tensor = nullptr;  // of the file, when the value is one
 
+  // Its contents are known when the model is loaded: a constant, or shape arithmetic on fixed
+  // shapes.
+  bool KnownAtLoad() const;
   bool Static() const { return shape.has_value() && AllKnown(*shape); }
   // Nothing where the rank or a dimension is not known, or above 2^62.
   std::optional<int64_t> ElementCount() const;

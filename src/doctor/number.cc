@@ -35,6 +35,9 @@ Number Number::Symbol(std::string_view name) {
   n.kind_ = Kind::kSymbol;
   n.scale_ = 1;
   n.symbol_ = name;
+  for (char& ch : n.symbol_) {
+    if (ch < 0x20 || ch > 0x7E) ch = '?';  // names come from files and go into reports
+  }
   return n;
 }
 

@@ -176,6 +176,32 @@ std::optional<OpDatabase::Hit> OpDatabase::Look(const Table& table,
   return Hit{&table, row->second, ""};
 }
 
+// Without one feature: single elements and broadcasting matter rarely, so where all rows that
+// differ in one of them agree, they are taken. What compiles for a computed input compiles for a
+// constant, and what does not for a constant does not for a computed one.
+std::optional<OpDatabase::Hit> OpDatabase::LookRelaxed(const Table& table,
+                                                       const std::vector<std::string>& values,
+                                                       size_t feature) const {
+  const std::string& code = table.features[feature].code;
+  if (code[0] != 's' && code[0] != 'b' && code[0] != 'c') return std::nullopt;
+  std::optional<Hit> hit;
+  std::vector<std::string> changed = values;
+  for (const std::string& other : table.features[feature].values) {
+    changed[feature] = other;
+    std::optional<Hit> near = Look(table, changed);
+    if (!near) continue;
+    if (hit && hit->outcome != near->outcome) return std::nullopt;
+    const bool compiles = near->outcome == Outcome::kCompiles;
+    if (code[0] == 'c' &&
+        (values[feature] == "n" || other == "n" || compiles != (values[feature] == "1"))) {
+      return std::nullopt;
+    }
+    hit = std::move(near);
+    hit->relaxed = DescribeFeature(code, other);
+  }
+  return hit;
+}
+
 const OpDatabase::Table* OpDatabase::FindTable(std::string_view source,
                                                const NodeView& view) const {
   std::string key = std::string(source) + "/";
@@ -235,24 +261,7 @@ std::optional<NodeVerdict> OpDatabase::Judge(const NodeView& view, const Target&
     }
     if (values.size() != table->features.size()) continue;
     std::optional<Hit> hit = Look(*table, values);
-    // Constness and single elements matter rarely: where all rows that differ in one of them
-    // agree, they are taken.
-    for (size_t f = 0; !hit && f < values.size(); ++f) {
-      const char kind = table->features[f].code[0];
-      if (kind != 's' && kind != 'c' && kind != 'b') continue;
-      std::vector<std::string> changed = values;
-      for (const std::string& other : table->features[f].values) {
-        changed[f] = other;
-        const std::optional<Hit> near = Look(*table, changed);
-        if (!near) continue;
-        if (hit && hit->outcome != near->outcome) {
-          hit.reset();
-          break;
-        }
-        hit = near;
-        hit->relaxed = DescribeFeature(table->features[f].code, other);
-      }
-    }
+    for (size_t f = 0; !hit && f < values.size(); ++f) hit = LookRelaxed(*table, values, f);
     if (!hit || hit->outcome == Outcome::kMixed) continue;
     const Source& source = sources_[table->source];
     std::string of;

@@ -59,6 +59,8 @@ class OpDatabase {
   };
 
   std::optional<Hit> Look(const Table& table, const std::vector<std::string>& values) const;
+  std::optional<Hit> LookRelaxed(const Table& table, const std::vector<std::string>& values,
+                                 size_t feature) const;
   const Table* FindTable(std::string_view source, const NodeView& view) const;
   std::string NearRemedy(const Table& table, const std::vector<std::string>& values) const;
 

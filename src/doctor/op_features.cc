@@ -90,7 +90,7 @@ std::optional<std::string> FeatureValue(const NodeView& view, std::string_view c
       return value->shape ? std::optional<std::string>(std::to_string(value->shape->size()))
                           : std::nullopt;
     case 'c':
-      return value == nullptr ? "n" : Flag(value->constant);
+      return value == nullptr ? "n" : Flag(value->KnownAtLoad());
     case 's': {
       if (value == nullptr) return "none";
       const std::optional<int64_t> count = value->ElementCount();

@@ -27,6 +27,8 @@ std::string PercentText(double part, double whole);
 std::string ReportText(const DoctorReport& report, bool all_nodes);
 // One JSON object; docs/doctor.md describes it. "schema" changes when a key changes its meaning.
 std::string ReportJson(const DoctorReport& report);
+// A page that needs nothing else: pictures of the partitions, tables of reasons.
+std::string ReportHtml(const DoctorReport& report);
 
 }  // namespace tessera::doctor
 

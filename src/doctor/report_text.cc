@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <map>
+#include <tuple>
 
 #include "doctor/report.h"
 
@@ -55,23 +57,37 @@ void AddTotals(const TargetReport& report, std::string& text) {
           " (rough; not measured)\n";
 }
 
+// Nodes of one operator with one verdict by one rule, as one line.
 void AddNodes(const TargetReport& report, bool all, std::string& text) {
-  constexpr size_t kMost = 200;
-  size_t shown = 0, left = 0;
+  struct Group {
+    const NodeReport* first;
+    std::vector<const std::string*> names;
+  };
+  using Key = std::tuple<Verdict, EvidenceTier, std::string, std::string>;
+  std::map<Key, size_t> index;
+  std::vector<Group> groups;
   for (const NodeReport& node : report.nodes) {
     if (!all && node.verdict.verdict == Verdict::kSupported) continue;
-    if (!all && shown == kMost) {
-      ++left;
-      continue;
-    }
-    if (shown++ == 0) text += "  nodes that matter:\n";
-    char head[96];
+    const Key key(node.verdict.verdict, node.verdict.tier, node.verdict.rule, node.op);
+    const auto [it, inserted] = index.emplace(key, groups.size());
+    if (inserted) groups.push_back({&node, {}});
+    groups[it->second].names.push_back(&node.name);
+  }
+  if (groups.empty()) return;
+  text += all ? "  nodes:\n" : "  nodes that are not on the NPU:\n";
+  for (const Group& group : groups) {
+    const NodeReport& node = *group.first;
+    char head[64];
     std::snprintf(head, sizeof(head), "    %-11s  %-11s  ", VerdictName(node.verdict.verdict),
                   EvidenceTierName(node.verdict.tier));
-    text += head + node.op + " \"" + node.name + "\" " + node.verdict.rule + ": " +
-            node.verdict.reason + "\n";
+    text += head + node.op;
+    if (group.names.size() > 1) text += " (" + std::to_string(group.names.size()) + ")";
+    text += " " + node.verdict.rule + ": " + node.verdict.reason + "\n          ";
+    constexpr size_t kNames = 3;
+    for (size_t i = 0; i < group.names.size() && i < kNames; ++i)
+      text += (i == 0 ? "" : ", ") + *group.names[i];
+    text += group.names.size() > kNames ? ", ...\n" : "\n";
   }
-  if (left > 0) text += "    ... and " + std::to_string(left) + " more (--json has all)\n";
 }
 
 void AddHelp(const TargetReport& report, std::string& text) {

@@ -38,20 +38,28 @@ Answer Folded(const NodeView& view, const Target&) {
   for (const ValueFacts* output : view.outputs) {
     if (output == nullptr) continue;
     constant = constant && output->constant;
-    known = known && output->elements != nullptr && output->Static() &&
-            std::all_of(output->elements->begin(), output->elements->end(),
-                        [](const Number& n) { return n.known(); });
+    known = known && output->KnownAtLoad();
   }
-  if (!constant && !known) return std::nullopt;
+  if (!known || (view.op() == "CastLike" && !constant)) return std::nullopt;
   return Say(Verdict::kSupported, EvidenceTier::kHeuristic,
              constant ? "made of constants; computed once when the model is loaded"
                       : "shape arithmetic on fixed shapes; computed once when the model is loaded");
 }
 
+// Inference mode: no mask is made, and no input says otherwise.
+bool IsIdleDropout(const NodeView& view) {
+  if (view.op() != "Dropout" || (view.outputs.size() > 1 && view.outputs[1] != nullptr))
+    return false;
+  if (view.inputs.size() > 1 && view.inputs[1] != nullptr && !view.inputs[1]->constant)
+    return false;
+  if (view.inputs.size() < 3 || view.inputs[2] == nullptr) return true;
+  const auto& training = view.inputs[2]->elements;
+  return training != nullptr && training->size() == 1 && (*training)[0].Is(0);
+}
+
 Answer Removed(const NodeView& view, const Target&) {
   if (!view.node->domain.empty()) return std::nullopt;
-  const bool quantized_copy = view.quantized;
-  if ((view.op() == "Identity" && !quantized_copy) || view.op() == "Dropout") {
+  if ((view.op() == "Identity" && !view.quantized) || IsIdleDropout(view)) {
     return Say(Verdict::kSupported, EvidenceTier::kHeuristic,
                "does nothing at inference; the optimizer removes it");
   }
@@ -173,6 +181,77 @@ std::string Rewrite(const NodeView& view) {
   return "";
 }
 
+int64_t IntAttribute(const NodeView& view, std::string_view name, int64_t otherwise) {
+  const OnnxAttribute* a = view.node->FindAttribute(name);
+  return a != nullptr && a->type == 2 ? a->i : otherwise;
+}
+bool HasFloats(const NodeView& view) {
+  const OnnxType type = view.inputs.empty() || view.inputs[0] == nullptr ? 0 : view.inputs[0]->type;
+  return type == 0 || type == 1 || type == 10 || type == 16;
+}
+bool Fixed(const NodeView& view, size_t i) {
+  return i >= view.inputs.size() || view.inputs[i] == nullptr || view.inputs[i]->KnownAtLoad();
+}
+bool AlongLastAxis(const NodeView& view) {
+  const ValueFacts* x = view.inputs.empty() ? nullptr : view.inputs[0];
+  const int64_t axis = IntAttribute(view, "axis", -1);
+  return x == nullptr || !x->shape || axis == -1 ||
+         axis + 1 == static_cast<int64_t>(x->shape->size());
+}
+bool Unreduced(const NodeView& view) {
+  const OnnxAttribute* a = view.node->FindAttribute("reduction");
+  return a == nullptr || a->s == "none";
+}
+
+// What Qualcomm's provider asks of single operators, in its own words (onnxruntime-qnn 2.7.0).
+struct Condition {
+  const char* op;
+  bool (*holds)(const NodeView&);
+  const char* words;
+  const char* remedy;
+};
+constexpr Condition kQnnConditions[] = {
+    {"ArgMax", [](const NodeView& v) { return IntAttribute(v, "select_last_index", 0) == 0; },
+     "takes select_last_index = 0 only", "reverse the axis before and count from its end"},
+    {"ArgMin", [](const NodeView& v) { return IntAttribute(v, "select_last_index", 0) == 0; },
+     "takes select_last_index = 0 only", "reverse the axis before and count from its end"},
+    {"Clip", [](const NodeView& v) { return Fixed(v, 1) && Fixed(v, 2); },
+     "takes constant bounds only", "make min and max constants"},
+    {"CumSum", [](const NodeView& v) { return Fixed(v, 1); }, "takes a constant axis only",
+     "make the axis a constant"},
+    {"LayerNormalization", AlongLastAxis, "normalizes along the last axis only",
+     "transpose before and after"},
+    {"LpNormalization", [](const NodeView& v) { return IntAttribute(v, "p", 2) == 2; },
+     "takes p = 2 only", "write it with Abs, ReduceSum and Div"},
+    {"Mod", [](const NodeView& v) { return IntAttribute(v, "fmod", 0) == 0; },
+     "takes fmod = 0 only", "write it with Div, Floor, Mul and Sub"},
+    {"Pad", [](const NodeView& v) { return Fixed(v, 1); }, "takes constant pads only",
+     "make the pads a constant"},
+    {"ReduceLogSumExp", HasFloats, "takes floats only", "cast before and after"},
+    {"ReduceMax", [](const NodeView& v) { return Fixed(v, 1); }, "takes constant axes only",
+     "make the axes a constant"},
+    {"ReduceMean", [](const NodeView& v) { return Fixed(v, 1); }, "takes constant axes only",
+     "make the axes a constant"},
+    {"ReduceMin", [](const NodeView& v) { return Fixed(v, 1); }, "takes constant axes only",
+     "make the axes a constant"},
+    {"ReduceSum", [](const NodeView& v) { return Fixed(v, 1); }, "takes constant axes only",
+     "make the axes a constant"},
+    {"ScatterND", Unreduced, "takes no reduction", "gather, combine and scatter"},
+    {"Slice", [](const NodeView& v) { return Fixed(v, 1) && Fixed(v, 2); },
+     "takes constant starts and ends only", "make starts and ends constants"},
+};
+
+Answer AskedOfOperator(const NodeView& view, const Target& target) {
+  if (!IsFamily(target, TargetFamily::kQnn) || !view.node->domain.empty()) return std::nullopt;
+  for (const Condition& condition : kQnnConditions) {
+    if (view.op() != condition.op || condition.holds(view)) continue;
+    return Say(Verdict::kPartial, EvidenceTier::kVendorDoc,
+               target.provider + ": " + std::string(view.op()) + " " + condition.words,
+               condition.remedy);
+  }
+  return std::nullopt;
+}
+
 Answer Measured(const NodeView& view, const Target& target) {
   if (view.database == nullptr) return std::nullopt;
   return view.database->Judge(view, target);
@@ -198,9 +277,13 @@ Answer OpTable(const NodeView& view, const Target& target) {
     }
   }
   if (IsFamily(target, TargetFamily::kQnn)) {
-    for (const ValueFacts* value : view.inputs) {
-      // Constants of indices and shapes are taken over; computed 64-bit integers are not.
-      if (value != nullptr && value->type == 7 && !value->constant && view.op() != "Cast") {
+    for (size_t i = 0; i < view.inputs.size(); ++i) {
+      // Constants and indices are converted when the model is compiled; data is not.
+      const ValueFacts* value = view.inputs[i];
+      const bool index =
+          i > 0 && (view.op().starts_with("Gather") || view.op().starts_with("Scatter"));
+      if (value != nullptr && value->type == 7 && !value->KnownAtLoad() && !index &&
+          view.op() != "Cast") {
         return Say(Verdict::kPartial, EvidenceTier::kVendorDoc,
                    "computes on int64, which the HTP does not have",
                    "--fix makes index inputs int32");
@@ -219,6 +302,7 @@ constexpr NamedNodeRule kRules[] = {
     {"R5.element-type", ElementType},
     {"R1.static-shape", StaticShape},
     {"P1.gelu", GeluPattern},
+    {"A1.condition", AskedOfOperator},
     {"D1.measured", Measured},
     {"V1.no-record", NoPublicRecord},
     {"T1.op-table", OpTable},
