@@ -82,6 +82,7 @@ std::string CompileJobToJson(const CompileJob& job) {
               {"library", job.library},
               {"ep", job.spec.ep},
               {"ep_library", job.spec.ep_library},
+              {"virtual_devices", job.spec.virtual_devices ? 1 : 0},
               {"device", job.spec.device},
               {"provider_options", PairsToJson(job.spec.provider_options)},
               {"session_options", PairsToJson(job.spec.session_options)},
@@ -100,6 +101,7 @@ Result<CompileJob> ParseCompileJob(const std::string& text) {
   job.library = fields.Text("library");
   job.spec.ep = fields.Text("ep");
   job.spec.ep_library = fields.Text("ep_library");
+  job.spec.virtual_devices = fields.Int("virtual_devices", 0, 1) == 1;
   job.spec.device = static_cast<int>(fields.Int("device", 0, 1000));
   job.spec.provider_options = fields.Pairs("provider_options");
   job.spec.session_options = fields.Pairs("session_options");

@@ -39,7 +39,10 @@ using OrtOptions = std::vector<std::pair<std::string, std::string>>;
 struct OrtSessionSpec {
   std::string ep = kOrtCpuProvider;
   std::string ep_library;  // plugin that registers `ep`; "" for those that ONNX Runtime holds
-  int device = 0;          // index into Devices(ep, ep_library)
+  // The devices are those that the plugin offers to compile for without hardware, by ONNX Runtime's
+  // convention under a registration whose name ends in ".virtual"; else those of this machine.
+  bool virtual_devices = false;
+  int device = 0;  // index into Devices(ep, ep_library, virtual_devices)
   OrtOptions provider_options;
   OrtOptions session_options;  // "session.disable_cpu_ep_fallback" and such
   int threads = 0;             // of nodes on the CPU; 0: ONNX Runtime's choice
@@ -54,7 +57,8 @@ class OrtEngine {
   // The devices that provider `ep` offers, after registering its plugin. kUnavailable with ONNX
   // Runtime's words when the plugin cannot be used, or there is no such provider.
   virtual Result<std::vector<OrtDevice>> Devices(const std::string& ep,
-                                                 const std::string& ep_library) const = 0;
+                                                 const std::string& ep_library,
+                                                 bool virtual_devices) const = 0;
   // Loads the ONNX file at `path` as `spec` says. placement() holds the nodes as ONNX Runtime
   // records them, in libraries that have a record (1.24), else none; of devices it knows nothing.
   virtual Result<std::unique_ptr<FixedModel>> NewModel(const std::string& path,

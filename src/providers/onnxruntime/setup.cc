@@ -18,6 +18,8 @@ std::string FolderOf(const std::string& path) {
   return slash == std::string::npos ? "" : path.substr(0, slash);
 }
 
+constexpr std::string_view kIntelNpuTarget = "intel-npu";
+
 int RankOf(DeviceKind kind) {
   return kind == DeviceKind::kNpu ? 0 : kind == DeviceKind::kGpu ? 1 : 2;
 }
@@ -36,6 +38,27 @@ int BestDevice(const std::vector<OrtDevice>& devices, const std::string& kind) {
   return best;
 }
 
+// "intel-npu" (the newest that the plugin knows) or "intel-npu:4000", by Intel's number of the
+// platform.
+Result<int> VirtualIntelNpu(const std::vector<OrtDevice>& devices, std::string_view target) {
+  const std::string_view asked = target.substr(std::min(target.size(), kIntelNpuTarget.size() + 1));
+  std::string known;
+  int best = -1;
+  std::string best_platform;
+  for (int i = 0; i < static_cast<int>(devices.size()); ++i) {
+    for (const auto& [key, platform] : devices[static_cast<size_t>(i)].metadata) {
+      if (key != "npu_platform") continue;
+      known += (known.empty() ? "" : ", ") + platform;
+      const bool fits = asked.empty() ? VersionLess(best_platform, platform) : platform == asked;
+      if (fits) best = i, best_platform = platform;
+    }
+  }
+  if (best >= 0) return best;
+  return InvalidArgument("\"" + std::string(target) +
+                         "\" is no target: intel-npu, or intel-npu: and " +
+                         "one of the platforms that the plugin knows (" + known + ")");
+}
+
 Status ChooseDevice(const OrtProfile& profile, const OnnxRuntimeOptions& options,
                     const OrtPlugin& plugin, OrtSetup& setup) {
   OrtSessionSpec& spec = setup.spec;
@@ -45,8 +68,11 @@ Status ChooseDevice(const OrtProfile& profile, const OnnxRuntimeOptions& options
     return OkStatus();
   }
   TESSERA_ASSIGN_OR_RETURN(const std::vector<OrtDevice> devices,
-                           setup.engine->Devices(spec.ep, spec.ep_library));
+                           setup.engine->Devices(spec.ep, spec.ep_library, spec.virtual_devices));
   spec.device = BestDevice(devices, options.device_kind);
+  if (spec.virtual_devices) {
+    TESSERA_ASSIGN_OR_RETURN(spec.device, VirtualIntelNpu(devices, options.target));
+  }
   if (spec.device < 0) {
     return Unavailable(spec.ep + " offers no device of kind \"" + options.device_kind + "\"");
   }
@@ -62,6 +88,7 @@ Status ChooseDevice(const OrtProfile& profile, const OnnxRuntimeOptions& options
   } else {
     info.device = device.kind;
     info.emulated = device.is_virtual;
+    if (device.is_virtual) info.device_name += " (" + options.target + "), virtual";
   }
   return OkStatus();
 }
@@ -101,6 +128,8 @@ Result<OrtSetup> OpenOrtSetup(const OrtProfile& profile, const OnnxRuntimeOption
   setup.spec.ep = profile.ep;
   setup.spec.ep_library = plugin.path;
   setup.spec.threads = options.threads;
+  setup.spec.virtual_devices =
+      profile.name == "openvino" && options.target.starts_with(kIntelNpuTarget);
   setup.info.name = "onnxruntime:" + std::string(profile.name);
   setup.info.version = setup.engine->version();
   setup.info.library = setup.engine->path();

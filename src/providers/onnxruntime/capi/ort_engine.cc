@@ -44,8 +44,8 @@ class Engine : public OrtEngine {
   const std::string& version() const override { return version_; }
   int api_version() const override { return ort_.version; }
   const std::string& path() const override { return path_; }
-  Result<std::vector<OrtDevice>> Devices(const std::string& ep,
-                                         const std::string& ep_library) const override;
+  Result<std::vector<OrtDevice>> Devices(const std::string& ep, const std::string& ep_library,
+                                         bool virtual_devices) const override;
   Result<std::unique_ptr<FixedModel>> NewModel(const std::string& path, const OrtSessionSpec& spec,
                                                std::stop_token stop) const override;
   std::string CompatibilityInfo(const std::string& path, const std::string& ep) const override;
@@ -56,8 +56,10 @@ class Engine : public OrtEngine {
   // The provider's own objects of its devices; they live as long as its registration, which is
   // never taken back.
   Result<std::vector<const OrtEpDevice*>> EpDevices(const std::string& ep,
-                                                    const std::string& ep_library) const;
+                                                    const std::string& ep_library,
+                                                    bool virtual_devices) const;
   Result<const OrtEpDevice*> DeviceOf(const OrtSessionSpec& spec) const;
+  bool IsVirtual(const OrtEpDevice* device) const;
 
   OrtTable ort_;
   std::string version_;
@@ -91,15 +93,28 @@ Result<std::shared_ptr<const OrtEngine>> Engine::Open(SharedLibrary library) {
   return std::shared_ptr<const OrtEngine>(std::move(engine));
 }
 
+bool Engine::IsVirtual(const OrtEpDevice* device) const {
+  for (const auto& pairs :
+       {Pairs(ort_, ort_->HardwareDevice_Metadata(ort_->EpDevice_Device(device))),
+        Pairs(ort_, ort_->EpDevice_EpMetadata(device))}) {
+    for (const auto& [key, value] : pairs) {
+      if (key == "is_virtual" && value == "1") return true;
+    }
+  }
+  return false;
+}
+
 Result<std::vector<const OrtEpDevice*>> Engine::EpDevices(const std::string& ep,
-                                                          const std::string& ep_library) const {
+                                                          const std::string& ep_library,
+                                                          bool virtual_devices) const {
+  const std::string registration = virtual_devices ? ep + ".virtual" : ep;
   const std::lock_guard lock(mutex_);
   if (!ep_library.empty()) {
-    const auto [entry, is_new] = registered_.try_emplace(ep, ep_library);
+    const auto [entry, is_new] = registered_.try_emplace(registration, ep_library);
     if (is_new) {
       const size_t mark = log_.Mark();
-      Status status = ort_.Check(
-          ort_->RegisterExecutionProviderLibrary(env_, ep.c_str(), OrtPath(ep_library).c_str()));
+      Status status = ort_.Check(ort_->RegisterExecutionProviderLibrary(
+          env_, registration.c_str(), OrtPath(ep_library).c_str()));
       if (!status.ok()) {
         registered_.erase(entry);
         const std::string logged = log_.ErrorsSince(mark);
@@ -119,6 +134,16 @@ Result<std::vector<const OrtEpDevice*>> Engine::EpDevices(const std::string& ep,
   for (size_t i = 0; i < count; ++i) {
     const std::string name = ort_->EpDevice_EpName(all[i]);
     if (name == ep) {
+      // Both registrations may be there; both call the provider the same, and both may then offer
+      // the virtual devices.
+      const auto is_same = [&](const OrtEpDevice* other) {
+        const OrtHardwareDevice* left = ort_->EpDevice_Device(other);
+        const OrtHardwareDevice* right = ort_->EpDevice_Device(all[i]);
+        return ort_->HardwareDevice_DeviceId(left) == ort_->HardwareDevice_DeviceId(right) &&
+               ort_->HardwareDevice_VendorId(left) == ort_->HardwareDevice_VendorId(right);
+      };
+      if (IsVirtual(all[i]) != virtual_devices) continue;
+      if (virtual_devices && std::any_of(devices.begin(), devices.end(), is_same)) continue;
       devices.push_back(all[i]);
     } else if (others.find(name) == std::string::npos) {
       others += (others.empty() ? "" : ", ") + name;
@@ -133,9 +158,10 @@ Result<std::vector<const OrtEpDevice*>> Engine::EpDevices(const std::string& ep,
   return devices;
 }
 
-Result<std::vector<OrtDevice>> Engine::Devices(const std::string& ep,
-                                               const std::string& ep_library) const {
-  TESSERA_ASSIGN_OR_RETURN(const std::vector<const OrtEpDevice*> found, EpDevices(ep, ep_library));
+Result<std::vector<OrtDevice>> Engine::Devices(const std::string& ep, const std::string& ep_library,
+                                               bool virtual_devices) const {
+  TESSERA_ASSIGN_OR_RETURN(const std::vector<const OrtEpDevice*> found,
+                           EpDevices(ep, ep_library, virtual_devices));
   std::vector<OrtDevice> devices;
   for (const OrtEpDevice* ep_device : found) {
     const OrtHardwareDevice* hardware = ort_->EpDevice_Device(ep_device);
@@ -150,9 +176,7 @@ Result<std::vector<OrtDevice>> Engine::Devices(const std::string& ep,
       if (pair.first == "version") device.version = pair.second;
       device.metadata.push_back(std::move(pair));
     }
-    for (const auto& [key, value] : device.metadata) {
-      device.is_virtual = device.is_virtual || (key == "is_virtual" && value == "1");
-    }
+    device.is_virtual = IsVirtual(ep_device);
     devices.push_back(std::move(device));
   }
   return devices;
@@ -160,7 +184,7 @@ Result<std::vector<OrtDevice>> Engine::Devices(const std::string& ep,
 
 Result<const OrtEpDevice*> Engine::DeviceOf(const OrtSessionSpec& spec) const {
   TESSERA_ASSIGN_OR_RETURN(const std::vector<const OrtEpDevice*> devices,
-                           EpDevices(spec.ep, spec.ep_library));
+                           EpDevices(spec.ep, spec.ep_library, spec.virtual_devices));
   if (spec.device < 0 || static_cast<size_t>(spec.device) >= devices.size()) {
     return InvalidArgument(spec.ep + " has " + std::to_string(devices.size()) +
                            " devices, there is no number " + std::to_string(spec.device));
