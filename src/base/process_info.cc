@@ -1,5 +1,7 @@
 #include "base/process_info.h"
 
+#include <cstdlib>
+
 #if defined(__unix__) || defined(__APPLE__)
 #include <grp.h>
 #include <pwd.h>
@@ -55,5 +57,13 @@ std::string UserName() { return ""; }
 std::string GroupOfFile(const std::string&) { return ""; }
 
 #endif
+
+void SetEnvironment(const std::string& name, const std::string& value) {
+#if defined(_WIN32)
+  _putenv_s(name.c_str(), value.c_str());
+#else
+  setenv(name.c_str(), value.c_str(), 1);
+#endif
+}
 
 }  // namespace tessera

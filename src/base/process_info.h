@@ -20,6 +20,10 @@ std::string UserName();
 // there is no such file.
 std::string GroupOfFile(const std::string& path);
 
+// Sets an environment variable of this process, which the programs that it starts get too. Not
+// while another thread reads the environment: for the beginning of a program.
+void SetEnvironment(const std::string& name, const std::string& value);
+
 }  // namespace tessera
 
 #endif  // TESSERA_BASE_PROCESS_INFO_H_

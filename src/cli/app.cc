@@ -19,6 +19,7 @@ constexpr Command kCommands[] = {
     {"devices", "show CPU, NPUs and GPUs and why they can or cannot be used", RunDevicesCommand},
     {"doctor", "say what of a model would run on an NPU, what not, why, and what helps",
      RunDoctorCommand},
+    {"compile", "compile a model for an NPU that need not be here", RunCompileCommand},
     {"bench", "measure this machine: its limits, and what a model reaches of them",
      RunBenchCommand},
 };
@@ -35,7 +36,8 @@ void PrintHelp(std::FILE* out) {
       "\n`tessera COMMAND --help` tells more. Results go to stdout, everything else to stderr.\n"
       "Exit codes: 0 done, 1 internal error, 2 usage, 3 bad input or output (other files are still "
       "done),\n"
-      "4 model missing or broken, 5 required device not available, 130 interrupted; doctor: 6 not all\n"
+      "4 model missing or broken, 5 required device not available, 130 interrupted; doctor: 6 not "
+      "all\n"
       "nodes would run on the target, 7 undecided.\n",
       out);
 }

@@ -26,6 +26,7 @@ int RunModelsCommand(const std::vector<std::string>& arguments);
 int RunDevicesCommand(const std::vector<std::string>& arguments);
 int RunBenchCommand(const std::vector<std::string>& arguments);
 int RunDoctorCommand(const std::vector<std::string>& arguments);
+int RunCompileCommand(const std::vector<std::string>& arguments);
 // Hidden: one job of a vendor's compiler, for a parent process (providers/onnxruntime).
 int RunCompileWorkerCommand(const std::vector<std::string>& arguments);
 

@@ -6,6 +6,7 @@
 
 #include "base/atomic_file.h"
 #include "base/check.h"
+#include "base/process_info.h"
 #include "pipelines/model_impl.h"
 #include "runtime/selection.h"
 
@@ -18,6 +19,11 @@ void AddDeviceOptions(CLI::App& app, const char* group, ModelOptions* model,
       ->group(group);
   app.add_flag("--require-npu", model->require_npu,
                "fail (exit code 5) rather than run anything elsewhere than on an NPU")
+      ->group(group);
+  app.add_option_function<std::string>(
+         "--compiled",
+         [](const std::string& folder) { SetEnvironment("TESSERA_COMPILED", folder); },
+         "use what tessera compile wrote into this folder, for --device onnxruntime:qnn")
       ->group(group);
   app.add_option("--placement", *placement,
                  "write to this JSON file what ran where, and why; - is stdout")

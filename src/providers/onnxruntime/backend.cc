@@ -1,6 +1,7 @@
 #include "providers/onnxruntime/backend.h"
 
 #include <atomic>
+#include <cstdlib>
 #include <optional>
 
 #include "base/check.h"
@@ -32,8 +33,8 @@ class PlacedModel : public FixedModel {
 
 class Backend : public FixedBackend {
  public:
-  Backend(const OrtProfile& profile, const OnnxRuntimeOptions& options, OrtSetup setup)
-      : profile_(profile), options_(options), setup_(std::move(setup)) {}
+  Backend(const OrtProfile& profile, OnnxRuntimeOptions options, OrtSetup setup)
+      : profile_(profile), options_(std::move(options)), setup_(std::move(setup)) {}
   const BackendInfo& info() const override { return setup_.info; }
   Result<std::unique_ptr<FixedModel>> Compile(const std::string& path,
                                               const FixedCompileOptions& options,
@@ -192,8 +193,13 @@ Result<std::shared_ptr<const FixedBackend>> OpenOnnxRuntimeBackend(
     return InvalidArgument("onnxruntime has no \"" + std::string(ep) + "\"; it has " + names);
   }
   TESSERA_ASSIGN_OR_RETURN(OrtSetup setup, OpenOrtSetup(*profile, options));
+  OnnxRuntimeOptions own = options;
+  const char* compiled = std::getenv("TESSERA_COMPILED");
+  if (own.compiled.empty() && own.compile_to.empty() && compiled != nullptr) {
+    own.compiled = compiled;
+  }
   return std::shared_ptr<const FixedBackend>(
-      std::make_shared<Backend>(*profile, options, std::move(setup)));
+      std::make_shared<Backend>(*profile, std::move(own), std::move(setup)));
 }
 
 }  // namespace tessera

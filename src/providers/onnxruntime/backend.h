@@ -23,13 +23,15 @@ struct OnnxRuntimeOptions {
   std::string ep_library;  // the provider's plugin: file or folder; ""
   // The kind of device, where a provider offers several ("openvino"); else the best: NPU, GPU, CPU.
   std::string device_kind;  // "", "npu", "gpu", "cpu"
-  // Chip to compile for, as targets.h names it: "snapdragon-x", "qnn:60,73"; "": the machine's own,
+  // Chip to compile for, as targets.h names it: "snapdragon-x", "qnn:60,73"; of OpenVINO's plugin
+  // "intel-npu" or "intel-npu:4000", which is a virtual device; "": the machine's own,
   // on machines without one (emulation) snapdragon-x.
   std::string target;
   // Handed to the provider as they are; they replace ours of the same name.
   OrtOptions provider_options;
   int threads = 0;  // nodes on the CPU; 0: ONNX Runtime's choice
-  // Folder that `tessera compile` wrote: its models are used, and nothing is compiled.
+  // Folder that `tessera compile` wrote: its models are used, and nothing is compiled; "":
+  // TESSERA_COMPILED, where it is set.
   std::string compiled;
   // Folder that keeps what is compiled, all stages together, for use as `compiled` elsewhere; ""
   // keeps it in each stage's cache folder.
