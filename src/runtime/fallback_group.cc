@@ -183,7 +183,9 @@ std::optional<Hop> StageGroup::CompileOn(size_t link) {
 
 std::string StageGroup::VerdictName(size_t link) const {
   const ProviderInfo& info = chain_->links[link].info;
-  std::string name = info.name + " " + info.version + " on " + info.device_name + ":";
+  std::string name = info.name + " " + info.version + " on " + info.device_name;
+  if (!chain_->links[link].driver.empty()) name += " by " + chain_->links[link].driver;
+  name += ":";
   for (const auto& stage : stages_) name += " " + stage->graph->name();
   return name;
 }

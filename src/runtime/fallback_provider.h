@@ -32,6 +32,8 @@ struct ChainLink {
   std::shared_ptr<const ExecutionProvider> provider;
   // Our own CPU kernels: what others are compared with. Its runs are not questioned.
   bool trusted = false;
+  // Version of the device's driver and firmware, where known: results are checked anew with others.
+  std::string driver;
 };
 
 struct FallbackOptions {

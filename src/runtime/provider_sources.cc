@@ -77,7 +77,8 @@ class BackendSource : public ProviderSource {
     found.failed_at = HopStage::kLoad;
     found.code = status.code();
     found.info.reason = status.message();
-    found.info.hint = InstallHint(provider.name);
+    // Where the library is there, its own words say what helps.
+    if (status.code() == StatusCode::kNotFound) found.info.hint = InstallHint(provider.name);
     return found;
   }
 

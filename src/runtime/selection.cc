@@ -58,6 +58,15 @@ std::vector<Hop> HopsOfDevices(std::span<const HardwareDevice> devices) {
   return hops;
 }
 
+// Driver and firmware of the device that a provider drives.
+std::string DriverOf(const ProviderInfo& info, std::span<const HardwareDevice> devices) {
+  for (const HardwareDevice& device : devices) {
+    if (device.kind == info.device && std::ranges::count(ProvidersFor(device), info.name) > 0)
+      return device.driver + " " + device.driver_version + " " + device.firmware;
+  }
+  return "";
+}
+
 std::string KnownProviders() {
   std::vector<std::string> names = {"cpu"};
   for (const Candidate& c : FindAll({.all = true})) names.push_back(c.found.info.name);
@@ -149,7 +158,8 @@ Result<std::shared_ptr<const FallbackProvider>> SelectProviders(const SelectionP
             {info.name, "", HopStage::kLoad, status.code(), status.message(), info.hint});
         continue;
       }
-      chain.push_back({info, std::move(opened).value(), false});
+      chain.push_back(
+          {.info = info, .provider = std::move(opened).value(), .driver = DriverOf(info, devices)});
     }
     if (chain.empty() && hops.empty()) hops = HopsOfDevices(devices);
     if (chain.empty() && hops.empty())
