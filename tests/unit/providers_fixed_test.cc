@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <numeric>
 #include <set>
+#include <thread>
 
 #include "base/atomic_file.h"
 #include "base/file.h"
@@ -379,6 +380,28 @@ TEST_F(FixedTest, TextsRunOneByOneInTheShapeOfTheirLength) {
               HasSubstr("tokens: expected values in 1..40, found 41"));
 }
 
+TEST_F(FixedTest, ContextsOfSeveralThreadsTakeTurns) {
+  const auto program = Compile(text_);
+  ASSERT_TRUE(program);
+  const Tensor ids = random_.Ints({36}, 0, kVocabulary), offsets = Ids({0, 3, 23, 36});
+  const NamedView in[] = {{"ids", ids.ViewOf()}, {"offsets", offsets.ViewOf()}};
+  std::vector<Tensor> found;
+  for (int i = 0; i < 4; ++i) found.push_back(Tensor::Zeros(DType::kF32, {36, kWidth}));
+  {
+    std::vector<std::jthread> threads;
+    for (Tensor& tensor : found)
+      threads.emplace_back([&] {
+        const auto context = program->NewContext();
+        const NamedMutableView out[] = {{"hidden", tensor.MutableViewOf()}};
+        EXPECT_TRUE(program->Run(*context, nullptr, {in, out}, {}).ok());
+      });
+  }
+  EXPECT_THAT(Floats(found[0].ViewOf()), ::testing::Not(Each(0.0f)));
+  for (const Tensor& tensor : found) EXPECT_EQ(Floats(tensor.ViewOf()), Floats(found[0].ViewOf()));
+  // 16, 32 and the first one, each compiled once.
+  EXPECT_EQ(backend_->models.at("small.text").size(), 3u);
+}
+
 TEST_F(FixedTest, ACompilerThatFailsSaysSo) {
   backend_->on_compile = [](const std::string&, const FixedCompileOptions&) {
     return Unimplemented("no op Gemm");
@@ -420,11 +443,25 @@ TEST_F(FixedTest, KeepsModelsOfOneIdentity) {
   EXPECT_EQ(paths[0], paths[1]);
   EXPECT_THAT(folders[0], HasSubstr("model-reference_test-f32.packed/small.decoder-"));
   EXPECT_EQ(folders[0], folders[1]);
+  // One that is damaged is made again.
+  const auto content = [&] { return ReadFile(paths[0], 1 << 20).value(); };
+  const std::string whole = content();
+  ASSERT_TRUE(WriteFileAtomically(paths[0], whole.substr(0, whole.size() / 2)).ok());
+  compile("a");
+  EXPECT_EQ(content(), whole);
+  EXPECT_TRUE(FileExists(mark));
   compile("b");
-  EXPECT_EQ(paths[0], paths[2]);
+  EXPECT_EQ(paths[0], paths[3]);
   EXPECT_FALSE(FileExists(mark));
 
-  // Nothing is kept without a cache.
+  // Where nothing can be written, nothing is kept.
+  ASSERT_TRUE(RemoveFolder(folders[0]).ok());
+  ASSERT_TRUE(WriteFileAtomically(folders[0], "a file").ok());
+  compile("b");
+  EXPECT_EQ(folders.back(), "");
+  EXPECT_FALSE(FileExists(paths.back()));
+
+  // Nor without a cache.
   ASSERT_TRUE(provider.Compile(decoder_, {.max_dims = MaxDims()}).ok());
   EXPECT_EQ(folders.back(), "");
   EXPECT_FALSE(FileExists(paths.back()));

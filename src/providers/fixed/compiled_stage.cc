@@ -4,7 +4,11 @@
 #include <optional>
 #include <set>
 
+#include "base/atomic_file.h"
+#include "base/checksum.h"
+#include "base/debug_log.h"
 #include "base/file.h"
+#include "base/mapped_file.h"
 #include "base/temporary_folder.h"
 #include "graph/passes/specialize_dims.h"
 
@@ -22,11 +26,58 @@ std::string StageFolderName(const Graph& graph, const DimBindings& dims, OnnxWei
   return name + (weights == OnnxWeights::kF16 ? "-f16" : "-f32");
 }
 
+// An exported model, where it lies.
+struct ModelFile {
+  std::string path;
+  std::string cache_folder;                  // "": nothing is kept
+  std::optional<TemporaryFolder> temporary;  // that holds it
+};
+
 size_t BytesOf(const std::string& path) {
   size_t total = 0;
-  for (const std::string& file : {path, path + ".data"})
-    if (const Result<uint64_t> size = FileSize(file); size.ok()) total += *size;
+  for (const std::string& name : {path, path + ".data"})
+    if (const Result<uint64_t> size = FileSize(name); size.ok()) total += *size;
   return total;
+}
+
+// Of a model and its data file, where there is one; "" where there is no model.
+std::string ChecksumOf(const std::string& path) {
+  std::string text;
+  for (const std::string& name : {path, path + ".data"})
+    if (const auto file = MappedFile::Open(name); file.ok())
+      text += std::to_string(Checksum64((*file)->bytes())) + "\n";
+  return text;
+}
+
+// Exports into `folder`, unless the whole model is there already.
+Status KeepModel(const Graph& graph, const OnnxExportOptions& onnx, const std::string& folder,
+                 const std::string& path) {
+  TESSERA_RETURN_IF_ERROR(MakeFolders(folder));
+  const std::string checksum = JoinPath(folder, "checksum");
+  const Result<std::string> kept = ReadFile(checksum, 1024);
+  if (kept.ok() && !kept->empty() && *kept == ChecksumOf(path)) return OkStatus();
+  TESSERA_RETURN_IF_ERROR(ExportOnnx(graph, path, onnx));
+  return WriteFileAtomically(checksum, ChecksumOf(path));
+}
+
+Result<ModelFile> ExportModel(const Graph& graph, OnnxExportOptions onnx,
+                              const std::string& cache_folder) {
+  ModelFile file;
+  if (!cache_folder.empty()) {
+    const std::string folder = JoinPath(cache_folder, "onnx");
+    file.path = JoinPath(folder, kModelFile);
+    const Status kept = KeepModel(graph, onnx, folder, file.path);
+    if (kept.ok()) {
+      file.cache_folder = cache_folder;
+      return file;
+    }
+    DebugLog(graph.name() + " is compiled without a cache: " + kept.message());
+  }
+  TESSERA_ASSIGN_OR_RETURN(file.temporary, TemporaryFolder::Create());
+  file.path = JoinPath(file.temporary->path(), kModelFile);
+  onnx.flush = false;
+  TESSERA_RETURN_IF_ERROR(ExportOnnx(graph, file.path, onnx));
+  return file;
 }
 
 }  // namespace
@@ -45,25 +96,16 @@ Result<std::unique_ptr<CompiledStage>> CompiledStage::Compile(const Graph& graph
   FixedCompileOptions compile{.stage = graph.name(),
                               .require_all_nodes = options.require_all_nodes,
                               .time_limit = options.time_limit};
-  OnnxExportOptions onnx{
+  const OnnxExportOptions onnx{
       .bind = dims, .external_data = true, .weights = options.weights, .states = OnnxStates::kStep};
-  std::optional<TemporaryFolder> temporary;
-  std::string folder;
-  if (options.cache_folder.empty()) {
-    TESSERA_ASSIGN_OR_RETURN(temporary, TemporaryFolder::Create());
-    folder = temporary->path();
-    onnx.flush = false;
-  } else {
-    compile.cache_folder =
-        JoinPath(options.cache_folder, StageFolderName(graph, dims, options.weights));
-    folder = JoinPath(compile.cache_folder, "onnx");
-    TESSERA_RETURN_IF_ERROR(MakeFolders(folder));
-  }
-  const std::string path = JoinPath(folder, kModelFile);
-  // The model file comes last and whole, so where it is, everything is.
-  if (!FileExists(path)) TESSERA_RETURN_IF_ERROR(ExportOnnx(graph, path, onnx));
-  stage->model_bytes_ = BytesOf(path);
-  TESSERA_ASSIGN_OR_RETURN(stage->model_, backend.Compile(path, compile, stop));
+  const std::string folder =
+      options.cache_folder.empty()
+          ? ""
+          : JoinPath(options.cache_folder, StageFolderName(graph, dims, options.weights));
+  TESSERA_ASSIGN_OR_RETURN(const ModelFile file, ExportModel(graph, onnx, folder));
+  compile.cache_folder = file.cache_folder;
+  stage->model_bytes_ = BytesOf(file.path);
+  TESSERA_ASSIGN_OR_RETURN(stage->model_, backend.Compile(file.path, compile, stop));
   stage->placement_ =
       PlacementOfGraph(graph, stage->form_, backend.info(), stage->model_->placement());
   stage->placement_.compile_seconds =
