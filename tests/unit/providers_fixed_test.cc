@@ -425,10 +425,13 @@ TEST_F(FixedTest, KeepsModelsOfOneIdentity) {
     times.push_back(std::filesystem::last_write_time(path));
     return OkStatus();
   };
+  const std::string source = TempPath("model");
+  ASSERT_TRUE(WriteFileAtomically(source, "weights").ok());
   const auto compile = [&](const char* identity) {
     CompileOptions options;
     options.max_dims = MaxDims();
-    options.cache = provider.OpenCache({"somewhere/model-reference:test-f32.packed", identity, ""});
+    options.cache =
+        provider.OpenCache({"somewhere/model-reference:test-f32.packed", identity, source});
     ASSERT_NE(options.cache, nullptr);
     ASSERT_TRUE(provider.Compile(decoder_, options).ok());
     const Result<bool> committed = options.cache->Commit();
@@ -466,6 +469,13 @@ TEST_F(FixedTest, KeepsModelsOfOneIdentity) {
   EXPECT_EQ(folders.back(), "");
   EXPECT_FALSE(FileExists(paths.back()));
   EXPECT_EQ(FixedProvider(backend_, {}, 0).OpenCache({"a", "b", "c"}), nullptr);
+
+  // A model that is gone takes its folder with it, when another one is opened.
+  EXPECT_TRUE(FileExists(JoinPath(folder, "model-reference_test-f32.packed/identity")));
+  ASSERT_TRUE(RemoveFile(source).ok());
+  ASSERT_NE(provider.OpenCache({"other", "c", TESSERA_SOURCE_DIR "/LICENSE"}), nullptr);
+  EXPECT_FALSE(FolderExists(JoinPath(folder, "model-reference_test-f32.packed")));
+  EXPECT_TRUE(FolderExists(JoinPath(folder, "other")));
   EXPECT_TRUE(RemoveFolder(folder).ok());
 }
 

@@ -11,6 +11,7 @@
 namespace tessera {
 namespace {
 
+constexpr const char* kIdentityFile = "identity";
 constexpr uint64_t kMaxIdentity = uint64_t{1} << 20;
 
 // A model's folder of compiled stages. They are written as they are made; Commit has nothing to do.
@@ -24,9 +25,25 @@ class FolderCache : public CompileCache {
   const std::string folder_;
 };
 
+constexpr std::string_view kSource = "\nsource ";
+
+// Folders of models that are gone.
+void RemoveForgotten(const std::string& root) {
+  const auto names = ListFolder(root);
+  if (!names.ok()) return;
+  for (const std::string& name : *names) {
+    const std::string folder = JoinPath(root, name);
+    const auto identity = ReadFile(JoinPath(folder, kIdentityFile), kMaxIdentity);
+    const size_t at = identity.ok() ? identity->rfind(kSource) : std::string::npos;
+    if (at == std::string::npos || FileExists(identity->substr(at + kSource.size()))) continue;
+    const Status status = RemoveFolder(folder);
+    DebugLog(folder + (status.ok() ? " is removed: its model is gone" : ": " + status.message()));
+  }
+}
+
 // Makes `folder` one that holds nothing but what `identity` says.
 Status PrepareFolder(const std::string& folder, const std::string& identity) {
-  const std::string file = JoinPath(folder, "identity");
+  const std::string file = JoinPath(folder, kIdentityFile);
   if (const auto found = ReadFile(file, kMaxIdentity); found.ok() && *found == identity)
     return OkStatus();
   TESSERA_RETURN_IF_ERROR(RemoveFolder(folder));
@@ -72,12 +89,13 @@ std::shared_ptr<CompileCache> FixedProvider::OpenCache(CompileCacheKey key) cons
   for (char& c : name)
     if (c == ':') c = '_';
   const std::string folder = JoinPath(options_.cache_folder, name);
-  const std::string identity =
-      key.identity + "\nbackend " + info.name + " " + info.version + " " + info.library + "\n";
+  const std::string identity = key.identity + "\nbackend " + info.name + " " + info.version + " " +
+                               info.library + std::string(kSource) + key.source;
   if (const Status status = PrepareFolder(folder, identity); !status.ok()) {
     DebugLog("nothing that is compiled will be kept: " + status.message());
     return nullptr;
   }
+  RemoveForgotten(options_.cache_folder);
   return std::make_shared<FolderCache>(folder);
 }
 

@@ -45,7 +45,7 @@ class FixedProvider : public ExecutionProvider {
   Result<std::unique_ptr<Program>> Compile(const Graph& graph,
                                            const CompileOptions& options) const override;
   // Null without a cache_folder. A model's folder is emptied when it holds another model, or what
-  // another version of the library made of it.
+  // another version of the library made of it, and goes when the model's file (key.source) is gone.
   std::shared_ptr<CompileCache> OpenCache(CompileCacheKey key) const override;
   // A HostStateStore.
   Result<std::unique_ptr<StateStore>> NewStateStore(std::span<const Graph* const> graphs,
