@@ -134,6 +134,15 @@ TEST(CompileJob, ComesThroughItsText) {
     EXPECT_FALSE(ParseCompileJob(wrong).ok()) << wrong;
     EXPECT_FALSE(ParseCompileOutcome(wrong).ok()) << wrong;
   }
+  // Parent and child of different builds do not understand each other by chance.
+  const auto of_next_format = [](std::string text) {
+    const std::string mine = "\"format\": 1";
+    const size_t place = text.find(mine);
+    EXPECT_NE(place, std::string::npos);
+    return text.replace(place, mine.size(), "\"format\": 2");
+  };
+  EXPECT_FALSE(ParseCompileJob(of_next_format(CompileJobToJson(SomeJob()))).ok());
+  EXPECT_FALSE(ParseCompileOutcome(of_next_format(CompileOutcomeToJson(SomeOutcome()))).ok());
 }
 
 // A shell script in the worker's place: $1 is the command, $2 the job file.
