@@ -35,6 +35,9 @@ POSIX = re.compile(
 )
 # file -> (header it may use, why)
 POSIX_EXCEPTIONS = {
+    # Lists of devices, of which a build has that of its system.
+    "src/runtime/devices_windows.cc": ("windows.h",),
+    "src/runtime/devices_macos.cc": ("sys/sysctl.h",),
 }
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+(?:"([^"]+)"|<([^>]+)>)', re.M)

@@ -7,6 +7,7 @@
 #include "base/atomic_file.h"
 #include "base/check.h"
 #include "base/process_info.h"
+#include "cli/report.h"
 #include "pipelines/model_impl.h"
 #include "runtime/selection.h"
 
@@ -44,6 +45,13 @@ Status WritePlacement(const Model& model, const std::string& path) {
                         json)}}.dump();
   std::puts(line.c_str());
   return std::fflush(stdout) == 0 ? OkStatus() : ResourceExhausted("could not write to stdout");
+}
+
+std::string PrecisionText(const Model& model) {
+  const std::string device = model.device(), own = PrecisionName(model.precision());
+  if (device == "cpu") return own;
+  return device.starts_with("cpu+") || device.ends_with("+cpu") ? own + " on the CPU"
+                                                                : "the device's precision";
 }
 
 ExitCode ExitCodeOfRun(const Model& model, ExitCode otherwise) {

@@ -23,6 +23,9 @@ Status CheckDeviceOptions(const ModelOptions& model);
 // Writes the placement report as JSON to a file, to stdout as one line for "-", nowhere for "".
 Status WritePlacement(const Model& model, const std::string& path);
 
+// "int8" for our own kernels; other devices compute in what they were compiled for.
+std::string PrecisionText(const Model& model);
+
 // The code for a failure of `model`'s work: kExitDeviceUnavailable where a required NPU was lost,
 // else `otherwise`.
 ExitCode ExitCodeOfRun(const Model& model, ExitCode otherwise);

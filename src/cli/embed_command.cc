@@ -425,7 +425,7 @@ int EmbedRun::Finish() {
                                             {"load_seconds", load_seconds_},
                                             {"model", model_->path()},
                                             {"device", model_->device()},
-                                            {"precision", PrecisionName(model_->precision())}};
+                                            {"precision", PrecisionText(*model_)}};
     std::fprintf(options_.output == "-" ? stderr : stdout, "%s\n", summary.dump().c_str());
   }
   if (!options_.quiet) {
@@ -435,7 +435,7 @@ int EmbedRun::Finish() {
     std::snprintf(text, sizeof(text), ", %lld tokens in %.1f s (%.0f texts/s)",
                   static_cast<long long>(num_tokens_), seconds, speed);
     line += text;
-    line += " on " + model_->device() + ", " + PrecisionName(model_->precision());
+    line += " on " + model_->device() + ", " + PrecisionText(*model_);
     if (num_kept_ > 0) line += "; " + std::to_string(num_kept_) + " were there";
     if (num_truncated_ > 0) line += "; " + std::to_string(num_truncated_) + " cut at the end";
     if (num_failed_ > 0) line += "; " + std::to_string(num_failed_) + " failed";

@@ -182,7 +182,6 @@ bool Batch::LoadModel() {
   }
   summary_.load_seconds = SecondsSince(start);
   summary_.model = model->path();
-  summary_.precision = PrecisionName(model->precision());
   if (!model->is_multilingual()) {
     if (options_.transcribe.task == TranscribeTask::kTranslate) {
       Fail("",
@@ -351,6 +350,7 @@ int Batch::Finish() {
   if (transcriber_) {
     const Model& model = transcriber_->model();
     summary_.device = model.device();
+    summary_.precision = PrecisionText(model);
     Note("placement: " + model.placement());
     if (const Status status = WritePlacement(model, options_.placement); !status.ok())
       Fail("--placement", status, kExitBadInput);

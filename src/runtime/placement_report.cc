@@ -74,6 +74,7 @@ Json StageJson(const StageReport& s) {
        {{"kind", DeviceKindName(p.device)}, {"name", p.device_name}, {"emulated", p.emulated}}},
       {"nodes", p.nodes.size()},
       {"nodes_on_device", s.nodes_on_device},
+      {"host_nodes", p.host_nodes},
       {"flops_percent", Percent(s.flops_on_device)},
       {"weight_bytes_percent", Percent(s.weights_on_device)},
       {"subgraphs", p.subgraphs},
