@@ -21,6 +21,9 @@ def text():
     ]
     for d in lock["dependencies"]:
         lines.append(f"| {d['name']} | {d['version']} | {d['licence']} | {d['for']} | {d['registry']}: {d['package']} {d['package_version']} |")
+    lines += ["", "## Data in this repository", "", "| file | from | licence | for |", "| --- | --- | --- | --- |"]
+    for d in lock.get("data", []):
+        lines.append(f"| {d['file']} | {d['from']} | {d['licence']} | {d['for']} |")
     lines += ["", "## From the operating system", "", "| package | made with | licence | for |", "| --- | --- | --- | --- |"]
     for d in lock["system"]:
         lines.append(f"| {d['package']} | {d['version']} | {d['licence']} | {d['for']} |")

@@ -63,6 +63,9 @@ int ExitCodeFor(const doctor::DoctorReport& report) {
   for (const doctor::ModelReport& model : report.models) {
     for (const doctor::TargetReport& target : model.targets) {
       if (target.totals.partial > 0 || target.totals.unsupported > 0) return kExitNotAllSupported;
+      // A model that the compiler refuses as a whole.
+      for (const doctor::ModelFinding& finding : target.findings)
+        if (finding.severity == doctor::Severity::kError) return kExitNotAllSupported;
       unknown = unknown || target.totals.unknown > 0;
     }
   }

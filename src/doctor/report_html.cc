@@ -27,7 +27,7 @@ svg text { font: 11px system-ui, sans-serif; fill: var(--dim); } svg text.lane {
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .9rem; width: 100%; }
 th, td { text-align: left; padding: .3rem .6rem; border-bottom: 1px solid var(--line); vertical-align: top; }
-th { color: var(--dim); font-weight: 500; } td.n { text-align: right; white-space: nowrap; }
+th { color: var(--dim); font-weight: 500; } td.n { text-align: right; white-space: nowrap; } td.v { white-space: nowrap; }
 .cards { display: flex; flex-wrap: wrap; gap: .8rem; margin: .6rem 0; }
 .card { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: .5rem 1rem; min-width: 8rem; }
 .card b { display: block; font-size: 1.3rem; font-variant-numeric: tabular-nums; } .card span { color: var(--dim); }
@@ -139,7 +139,7 @@ std::string Reasons(const TargetReport& report) {
       const auto& [verdict, op, rule, tier, reason] = key;
       if ((verdict == Verdict::kSupported) != supported || rows++ >= kMost) continue;
       html +=
-          Row({"<td>" + Dot(verdict) + "</td>", Cell(op), NumberCell(std::to_string(nodes.size())),
+          Row({"<td class=\"v\">" + Dot(verdict) + "</td>", Cell(op), NumberCell(std::to_string(nodes.size())),
                Cell(std::string(EvidenceTierName(tier)) + ", " + rule), Cell(reason),
                Cell(nodes[0]->name)});
     }

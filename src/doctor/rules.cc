@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 
 #include "doctor/op_database.h"
 
@@ -276,19 +277,24 @@ Answer OpTable(const NodeView& view, const Target& target) {
                  "merge dimensions with Reshape before and after");
     }
   }
-  if (IsFamily(target, TargetFamily::kQnn)) {
-    for (size_t i = 0; i < view.inputs.size(); ++i) {
-      // Constants and indices are converted when the model is compiled; data is not.
-      const ValueFacts* value = view.inputs[i];
-      const bool index =
-          i > 0 && (view.op().starts_with("Gather") || view.op().starts_with("Scatter"));
-      if (value != nullptr && value->type == 7 && !value->KnownAtLoad() && !index &&
-          view.op() != "Cast") {
-        return Say(Verdict::kPartial, EvidenceTier::kVendorDoc,
-                   "computes on int64, which the HTP does not have",
-                   "--fix makes index inputs int32");
-      }
-    }
+  // Qualcomm's provider converts 64-bit integers where an operator moves or compares them, and
+  // constants and indices everywhere; others compute in floats.
+  constexpr std::string_view kTakeInt64[] = {
+      "Abs",       "Add",       "ArgMax",      "Cast",   "CastLike", "Clip",    "Concat",
+      "CumSum",    "Div",       "Equal",       "Expand", "Flatten",  "Greater", "GreaterOrEqual",
+      "Identity",  "Less",      "LessOrEqual", "Max",    "Min",      "Mod",     "Mul",
+      "ReduceMax", "ReduceMin", "Reshape",     "Slice",  "Split",    "Squeeze", "Sub",
+      "Tile",      "Transpose", "Unsqueeze",   "Where"};
+  const bool takes =
+      std::find(std::begin(kTakeInt64), std::end(kTakeInt64), view.op()) != std::end(kTakeInt64);
+  const bool indexes = view.op().starts_with("Gather") || view.op().starts_with("Scatter");
+  for (size_t i = 0; IsFamily(target, TargetFamily::kQnn) && !takes && i < view.inputs.size();
+       ++i) {
+    const ValueFacts* value = view.inputs[i];
+    if (value == nullptr || value->type != 7 || value->KnownAtLoad() || indexes) continue;
+    return Say(Verdict::kPartial, EvidenceTier::kVendorDoc,
+               std::string(view.op()) + " takes no int64 on the HTP",
+               "compute it in int32 or float: cast before it");
   }
   return Say(Verdict::kSupported, EvidenceTier::kVendorDoc,
              "in the list of operators of " + target.provider +
