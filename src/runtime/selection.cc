@@ -143,7 +143,7 @@ Result<std::shared_ptr<const FallbackProvider>> SelectProviders(const SelectionP
       }
       if (policy.require_npu && !IsNpu(info)) {
         hops.push_back({info.name, "", HopStage::kDetect, StatusCode::kUnavailable,
-                        info.emulated ? info.device_name + " is emulated: that is no NPU"
+                        info.emulated ? "the device is emulated: that is no NPU"
                                       : info.device_name + " is no NPU",
                         "leave --require-npu out to use it all the same"});
         continue;
