@@ -75,6 +75,8 @@ class OpenVinoOnCpu : public testing::Test {
       }
       for (const float x : a.Span<float>()) EXPECT_EQ(x, 2) << "inputs are only read";
     }
+    const NamedView twice[] = {{"a", a.ViewOf()}, {"a", a.ViewOf()}};
+    EXPECT_EQ(model.Run(twice, out, {}).code(), StatusCode::kInvalidArgument);
   }
 
   const std::string folder_ = TempPath("openvino");

@@ -1,8 +1,5 @@
 #include "providers/openvino/model.h"
 
-#include <algorithm>
-#include <set>
-
 #include "base/check.h"
 #include "providers/openvino/errors.h"
 
@@ -66,8 +63,11 @@ Result<OpenVinoModel::Port*> OpenVinoModel::FindPort(std::string_view name, bool
   if (const OvStatus status = api.port_get_shape(port, &shape); status != 0) return Error(status);
   Shape dims(shape.dims, shape.dims + shape.rank);
   api.shape_free(&shape);
-  ports.push_back(Port{text, std::move(handle), *dtype, std::move(dims), nullptr,
-                       Handle<OvTensor>(nullptr, api.tensor_free)});
+  ports.push_back(Port{.name = text,
+                       .port = std::move(handle),
+                       .dtype = *dtype,
+                       .shape = std::move(dims),
+                       .tensor = Handle<OvTensor>(nullptr, api.tensor_free)});
   return &ports.back();
 }
 
@@ -79,6 +79,10 @@ Status OpenVinoModel::Bind(std::string_view name, bool is_input, size_t place, c
                            ", got " + std::string(DTypeName(view.dtype)) + " " +
                            ShapeToString(view.shape) + (view.data == nullptr ? " of no data" : ""));
   }
+  if (port->run == run_) {
+    return InvalidArgument(what_ + ": \"" + port->name + "\" was given twice");
+  }
+  port->run = run_;
   void* data = const_cast<void*>(view.data);  // inputs are only read
   if (data == port->data) return OkStatus();
   const OpenVinoApi& api = core_->api();
@@ -110,15 +114,12 @@ Status OpenVinoModel::Run(std::span<const NamedView> inputs,
                            std::to_string(inputs.size()) + " and " +
                            std::to_string(outputs.size()));
   }
+  ++run_;  // as many names as ports, each known and none twice: all are bound
   for (size_t i = 0; i < inputs.size(); ++i) {
     TESSERA_RETURN_IF_ERROR(Bind(inputs[i].name, true, i, inputs[i].view));
   }
   for (size_t i = 0; i < outputs.size(); ++i) {
     TESSERA_RETURN_IF_ERROR(Bind(outputs[i].name, false, i, outputs[i].view));
-  }
-  // As many names as ports, each found: all are bound unless one came twice.
-  if (inputs_.size() != num_inputs_ || outputs_.size() != num_outputs_) {
-    return InvalidArgument(what_ + ": an input or output was given twice");
   }
   if (stop.stop_requested()) return Cancelled(what_);
   const OpenVinoApi& api = core_->api();

@@ -35,6 +35,7 @@ class OpenVinoModel : public FixedModel {
     DType dtype;
     Shape shape;
     void* data = nullptr;  // what `tensor` lies over
+    uint64_t run = 0;      // that it was bound for last
     Handle<OvTensor> tensor;
   };
 
@@ -60,6 +61,7 @@ class OpenVinoModel : public FixedModel {
   Handle<OvInferRequest> request_;
   std::vector<Port> inputs_, outputs_;  // filled as names come up; then in the caller's order
   size_t num_inputs_ = 0, num_outputs_ = 0;
+  uint64_t run_ = 0;  // counts calls of Run
   StagePlacement placement_;
   std::string what_;
 };
