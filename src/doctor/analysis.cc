@@ -56,6 +56,7 @@ class Analyzer {
       if (!node.outputs.empty()) entry.result = Clean(inference_.Find(node.outputs[0]).ToString());
       const NodeCost cost = CostOf(node, inference_);
       entry.flops = cost.flops;
+      entry.sized = cost.known;
       entry.weight_bytes = cost.weight_bytes;
       entry.value_bytes = cost.value_bytes;
       entry.producers = producers_[i];

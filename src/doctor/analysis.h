@@ -23,6 +23,7 @@ struct NodeReport {
   std::string result;  // "float [1, 128, 384]"
   double flops = 0;
   double weight_bytes = 0, value_bytes = 0;
+  bool sized = true;  // false: a size is open, and its work counts as nothing
   // The subgraph that it becomes part of: 0, 1, ... on the NPU; -1 on the CPU; -2 gone before
   // anything runs.
   int partition = -1;
@@ -39,6 +40,7 @@ struct Boundary {
 struct Totals {
   int64_t nodes = 0;  // without those that are gone
   int64_t npu_nodes = 0, gone_nodes = 0;
+  int64_t unsized_nodes = 0;  // of nodes: their work is not in the sums below
   int64_t supported = 0, partial = 0, unsupported = 0, unknown = 0;
   double flops = 0, npu_flops = 0;
   double weight_bytes = 0, npu_weight_bytes = 0;

@@ -190,6 +190,7 @@ void Summarize(const Wiring& wiring, TargetReport& report) {
     }
     node.partition = part[i];
     ++t.nodes;
+    t.unsized_nodes += node.sized ? 0 : 1;
     t.flops += node.flops;
     t.weight_bytes += node.weight_bytes;
     if (node.partition < 0) continue;
@@ -207,7 +208,12 @@ void Summarize(const Wiring& wiring, TargetReport& report) {
       t.npu_flops / target.npu_flops.value + (t.flops - t.npu_flops) / target.cpu_flops.value;
   AddHelp(wiring, report);
   std::erase_if(report.findings, [](const ModelFinding& f) { return f.rule.starts_with("R6."); });
-  const double share = t.flops > 0 ? t.npu_flops / t.flops : 1;
+  // Without sizes the nodes have to stand for the work.
+  const bool by_work = t.flops > 0 && t.unsized_nodes == 0;
+  const double share = by_work ? t.npu_flops / t.flops
+                       : t.nodes > 0
+                           ? static_cast<double>(t.npu_nodes) / static_cast<double>(t.nodes)
+                           : 1;
   if (t.subgraphs > 1) {
     report.findings.push_back({"R6.subgraphs", Severity::kWarning,
                                "the NPU gets " + std::to_string(t.subgraphs) +
@@ -215,9 +221,10 @@ void Summarize(const Wiring& wiring, TargetReport& report) {
                                "see what would help"});
   }
   if (share < 0.95) {
-    report.findings.push_back({"R6.coverage", Severity::kWarning,
-                               "less than 95 % of the operations are on the NPU",
-                               "see what would help"});
+    report.findings.push_back(
+        {"R6.coverage", Severity::kWarning,
+         std::string("less than 95 % of the ") + (by_work ? "work" : "nodes") + " is on the NPU",
+         "see what would help"});
   }
 }
 

@@ -52,7 +52,12 @@ std::string Card(const std::string& value, const std::string& name) {
 
 std::string Cards(const Totals& t) {
   std::string html = "<div class=\"cards\">";
-  html += Card(PercentText(t.npu_flops, t.flops), "of " + FlopsText(t.flops) + " on the NPU");
+  // The work of open sizes is not known.
+  if (t.unsized_nodes > 0) {
+    html += Card("?", "work: " + std::to_string(t.unsized_nodes) + " nodes of open size");
+  } else if (t.flops > 0) {
+    html += Card(PercentText(t.npu_flops, t.flops), "of " + FlopsText(t.flops) + " on the NPU");
+  }
   html += Card(std::to_string(t.npu_nodes) + " / " + std::to_string(t.nodes), "nodes on the NPU");
   html += Card(std::to_string(t.subgraphs), t.subgraphs == 1 ? "subgraph" : "subgraphs");
   html += Card(BytesText(t.boundary_bytes), "cross because of the split");
@@ -138,10 +143,10 @@ std::string Reasons(const TargetReport& report) {
     for (const auto& [key, nodes] : groups) {
       const auto& [verdict, op, rule, tier, reason] = key;
       if ((verdict == Verdict::kSupported) != supported || rows++ >= kMost) continue;
-      html +=
-          Row({"<td class=\"v\">" + Dot(verdict) + "</td>", Cell(op), NumberCell(std::to_string(nodes.size())),
-               Cell(std::string(EvidenceTierName(tier)) + ", " + rule), Cell(reason),
-               Cell(nodes[0]->name)});
+      html += Row({"<td class=\"v\">" + Dot(verdict) + "</td>", Cell(op),
+                   NumberCell(std::to_string(nodes.size())),
+                   Cell(std::string(EvidenceTierName(tier)) + ", " + rule), Cell(reason),
+                   Cell(nodes[0]->name)});
     }
   };
   add(false);

@@ -13,6 +13,7 @@ Json TotalsJson(const Totals& t) {
   return {{"nodes", t.nodes},
           {"npu_nodes", t.npu_nodes},
           {"gone_nodes", t.gone_nodes},
+          {"unsized_nodes", t.unsized_nodes},
           {"supported", t.supported},
           {"partial", t.partial},
           {"unsupported", t.unsupported},

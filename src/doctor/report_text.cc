@@ -49,6 +49,8 @@ void AddTotals(const TargetReport& report, std::string& text) {
   text += "  work      " + FlopsText(t.npu_flops) + " of " + FlopsText(t.flops) + " on the NPU (" +
           PercentText(t.npu_flops, t.flops) + "), weights " + BytesText(t.npu_weight_bytes) +
           " of " + BytesText(t.weight_bytes) + "\n";
+  if (t.unsized_nodes > 0)
+    text += "            without " + Plural(t.unsized_nodes, "node", "nodes") + " of open size\n";
   text += "  split     " + Plural(t.subgraphs, "subgraph", "subgraphs") + "; " +
           BytesText(t.boundary_bytes) + " cross because of it, " + BytesText(t.interface_bytes) +
           " in and out of the model\n";
@@ -132,7 +134,7 @@ std::string SecondsText(double seconds) {
 }
 
 std::string PercentText(double part, double whole) {
-  if (whole <= 0) return "100 %";
+  if (whole <= 0) return "share not known";
   const double percent = 100 * part / whole;
   // 99.96 is not 100.
   if (percent > 99.9 && part < whole) return "99.9 %";
