@@ -162,6 +162,7 @@ class SearchRun {
     } else if (report->added + report->changed + report->moved + report->removed > 0 ||
                !of_folder_) {
       Note(UpdateLine(*report, seconds));
+      summed_up_ = true;
     }
     if (!options_.json)
       for (const std::string& line : SkippedLines(*report)) Note(line);
@@ -274,7 +275,9 @@ class SearchRun {
   int Finish() {
     progress_.Clear();
     if (model_) {
-      Note("placement: " + model_->placement());
+      // A question is answered without a word about the CPU, unless another device was asked for.
+      if (summed_up_ || model_->device() != "cpu" || options_.model.device != "auto")
+        Note("placement: " + model_->placement());
       if (const Status status = WritePlacement(*model_, options_.placement); !status.ok())
         Fail(status, kExitBadInput);
       code_ = ExitCodeOfRun(*model_, code_);
@@ -291,7 +294,8 @@ class SearchRun {
   Progress progress_;
   ExitCode code_ = kExitOk;
   bool of_folder_ = false;
-  std::string path_;  // of the index
+  bool summed_up_ = false;  // the update's line was printed
+  std::string path_;        // of the index
   std::unique_ptr<EmbedderVectorizer> vectorizer_;
   std::optional<Model> model_;  // once it was needed
   bool model_failed_ = false, model_checked_ = false;

@@ -56,7 +56,7 @@ for name, says in BAD.items():
     h.check(f"{name}: one line", len(lines) == 1, result.stderr)
     h.check(f"{name}: says why, and its name once", lines and says in lines[0] and lines[0].count(name) == 1, str(lines))
 h.check("no addresses of ffmpeg's objects", " @ 0x" not in result.stderr, result.stderr)
-h.check("nothing but these lines and the summary", len(result.stderr.splitlines()) == len(BAD) + 1, result.stderr)
+h.check("nothing but these lines, the placement and the summary", len(result.stderr.splitlines()) == len(BAD) + 2, result.stderr)
 
 # Well-formed in part: the samples that are there are read, whatever the header promises.
 h.expect("header that promises more than there is",
