@@ -72,7 +72,7 @@ TEST_F(SearchOptionsTest, MistakesAreExplained) {
 
 SearchHit Hit(const std::string& text) {
   return {.score = 0.625f,
-          .path = "/home/me/notes/a.md",
+          .path = "/u/me/notes/a.md",
           .first_line = 3,
           .last_line = 7,
           .headings = "Travel > Papers",
@@ -81,13 +81,13 @@ SearchHit Hit(const std::string& text) {
 }
 
 TEST(SearchReportTest, AnswersNamePlaceAndText) {
-  EXPECT_EQ(AnswerText({Hit("One\n\n  two\r\n")}, {.current_folder = "/home/me"}),
+  EXPECT_EQ(AnswerText({Hit("One\n\n  two\r\n")}, {.current_folder = "/u/me"}),
             "0.62  notes/a.md:3-7  Travel > Papers\n      One\n        two\n");
   SearchHit other = Hit("x");
   other.last_line = 3;
   other.headings = "";
-  EXPECT_EQ(AnswerText({other, other}, {.current_folder = "/home/m"}),
-            "0.62  /home/me/notes/a.md:3\n      x\n\n0.62  /home/me/notes/a.md:3\n      x\n");
+  EXPECT_EQ(AnswerText({other, other}, {.current_folder = "/u/m"}),
+            "0.62  /u/me/notes/a.md:3\n      x\n\n0.62  /u/me/notes/a.md:3\n      x\n");
   std::string lines;
   for (int i = 0; i < 20; ++i) lines += std::to_string(i) + "\n";
   EXPECT_THAT(AnswerText({Hit(lines)}, {}), HasSubstr("      7\n      ...\n"));
