@@ -113,6 +113,7 @@ void AddBoundaries(const Wiring& wiring, TargetReport& report) {
 void AddHelp(const Wiring& wiring, TargetReport& report) {
   report.help.clear();
   std::vector<bool> npu;
+  npu.reserve(report.nodes.size());
   for (const NodeReport& node : report.nodes) npu.push_back(OnNpu(node));
   using Key = std::tuple<std::string, std::string, std::string>;
   std::map<Key, Help> groups;
@@ -136,6 +137,7 @@ void AddHelp(const Wiring& wiring, TargetReport& report) {
     help.gained_flops += node.flops;
   }
   std::vector<Help> all;
+  all.reserve(groups.size());
   for (auto& [key, help] : groups) all.push_back(std::move(help));
   std::sort(all.begin(), all.end(), [](const Help& a, const Help& b) {
     return std::tie(a.gained_flops, b.nodes[0]) > std::tie(b.gained_flops, a.nodes[0]);

@@ -92,7 +92,7 @@ TEST(SearchReportTest, AnswersNamePlaceAndText) {
   for (int i = 0; i < 20; ++i) lines += std::to_string(i) + "\n";
   EXPECT_THAT(AnswerText({Hit(lines)}, {}), HasSubstr("      7\n      ...\n"));
   EXPECT_THAT(AnswerText({Hit(lines)}, {.full = true}), HasSubstr("      19\n"));
-  EXPECT_THAT(AnswerText({Hit("x")}, {.colour = true}), HasSubstr("\033[36m/home"));
+  EXPECT_THAT(AnswerText({Hit("x")}, {.colour = true}), HasSubstr("\033[36m/u/me"));
   SearchHit gone = Hit("");
   gone.state = SearchHit::State::kChanged;
   EXPECT_THAT(AnswerText({gone}, {}), HasSubstr("(changed since it was indexed"));
