@@ -24,6 +24,7 @@ using testing::HasSubstr;
 class OpenVinoOnCpu : public testing::Test {
  protected:
   void SetUp() override {
+    if (kSanitized) GTEST_SKIP() << "vendors' libraries are not run under sanitizers";
     UseNpuVenv();
     if (const auto library = openvino::OpenLibrary(""); !library.ok()) {
       GTEST_SKIP() << library.status().message();
