@@ -78,8 +78,9 @@ inline Graph StepDecoder() {
   const ValueId outputs = ids("outputs", {Dim("outputs")});
   const ValueId table = s.Weight("embedding", {kVocabulary, kWidth});
   const ValueId places = s.Weight("places", {kHistory, kWidth});
-  ValueId x = s.b.Add("embed", s.b.Gather("token_rows", table, tokens),
-                      s.b.Gather("place_rows", places, position));
+  // One after the other: compilers evaluate arguments in different orders.
+  ValueId x = s.b.Gather("token_rows", table, tokens);
+  x = s.b.Add("embed", x, s.b.Gather("place_rows", places, position));
   for (const std::string layer : {"0", "1"}) {
     const std::string p = "layers." + layer + ".";
     const ValueId h = s.Norm(p + "norm", x);

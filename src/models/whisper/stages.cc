@@ -80,8 +80,8 @@ Result<Graph> BuildWhisperDecoder(const WhisperConfig& c, const WhisperWeights& 
   const ValueId embedding = b.Constant("token_embedding", w.token_embedding);
   const ValueId positions = b.Constant("positions", w.decoder_positions);
 
-  ValueId x = b.Add("embed", b.Gather("token_rows", embedding, tokens),
-                    b.Gather("position_rows", positions, position));
+  ValueId x = b.Gather("token_rows", embedding, tokens);
+  x = b.Add("embed", x, b.Gather("position_rows", positions, position));
   const AttentionAttributes heads = HeadAttributes(c.text_width, c.num_text_heads);
   const Dims self_cache = {Dim("rows"), c.num_text_positions, c.text_width};
   const Dims cross_cache = {Dim("windows"), c.num_audio_positions, c.text_width};
