@@ -7,7 +7,9 @@
 // bf16, our own kernels, encoder) with the same text. Wrong results (a missing mask, a transposed
 // weight, zeros) stay below 0.9. kMinCosine lies between, on the side of what is right; one wrong
 // tile of many hardly moves a cosine, so the largest error is bounded as well, by a share of the
-// largest value: 0.01 for f16 and 0.05 for 8 bits were seen.
+// largest value. Seen where the text was right: 0.12 for the encoder in f16 (single frames spread
+// that far), 0.01 for its decoder, 0.05 for 8 bits. A tile of zeros or of another place is off by
+// about 1.
 #ifndef TESSERA_RUNTIME_NUMERICS_GATE_H_
 #define TESSERA_RUNTIME_NUMERICS_GATE_H_
 
@@ -20,7 +22,7 @@
 namespace tessera {
 
 inline constexpr double kMinCosine = 0.999;
-inline constexpr double kMaxRelativeError = 0.1;
+inline constexpr double kMaxRelativeError = 0.25;
 
 struct Agreement {
   double cosine = 1;          // 1 for two arrays of zeros, 0 where one has no finite length
