@@ -146,16 +146,7 @@ int RunCompileCommand(const std::vector<std::string>& arguments) {
   if (status.ok()) status = PrintManifest(options.output);
   if (status.ok()) return kExitOk;
   PrintError(status.message());
-  switch (status.code()) {
-    case StatusCode::kInvalidArgument:
-      return kExitUsage;
-    case StatusCode::kInternal:
-      return kExitInternal;
-    case StatusCode::kUnavailable:
-      return kExitDeviceUnavailable;
-    default:
-      return kExitModel;
-  }
+  return status.code() == StatusCode::kInvalidArgument ? kExitUsage : ExitCodeForModel(status);
 }
 
 }  // namespace tessera::cli

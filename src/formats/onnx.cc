@@ -4,10 +4,13 @@
 #include <utility>
 
 #include "base/file.h"
+#include "formats/onnx_fields.h"
 #include "formats/onnx_tensor.h"
 
 namespace tessera {
 namespace {
+
+using namespace onnx_fields;  // NOLINT: a list of names for this file
 
 using onnx_reader::ExpectWire;
 using onnx_reader::ForEachField;
@@ -16,74 +19,6 @@ using onnx_reader::ForEachNumber;
 constexpr uint64_t kProtobufLimit = (uint64_t{1} << 31) - 1;
 constexpr int kMaxDepth = 16;  // of graphs in attributes of nodes
 constexpr int64_t kIrLimit = 1 << 20;
-
-// onnx.proto's field numbers.
-namespace model_field {
-enum : uint32_t {
-  kIrVersion = 1,
-  kProducerName = 2,
-  kProducerVersion = 3,
-  kGraph = 7,
-  kOpset = 8,
-  kMetadata = 14,
-  kFunctions = 25
-};
-}
-namespace opset_field {
-enum : uint32_t { kDomain = 1, kVersion = 2 };
-}
-namespace entry_field {
-enum : uint32_t { kKey = 1, kValue = 2 };
-}
-namespace graph_field {
-enum : uint32_t {
-  kNode = 1,
-  kName = 2,
-  kInitializer = 5,
-  kInput = 11,
-  kOutput = 12,
-  kValueInfo = 13,
-  kSparseInitializer = 15
-};
-}
-namespace node_field {
-enum : uint32_t { kInput = 1, kOutput = 2, kName = 3, kOpType = 4, kAttribute = 5, kDomain = 7 };
-}
-namespace attribute_field {
-enum : uint32_t {
-  kName = 1,
-  kFloat = 2,
-  kInt = 3,
-  kString = 4,
-  kTensor = 5,
-  kGraph = 6,
-  kFloats = 7,
-  kInts = 8,
-  kStrings = 9,
-  kTensors = 10,
-  kGraphs = 11,
-  kType = 20,
-  kReference = 21
-};
-}
-namespace function_field {
-enum : uint32_t { kName = 1, kInput = 4, kOutput = 5, kAttribute = 6, kNode = 7, kDomain = 10 };
-}
-namespace value_field {
-enum : uint32_t { kName = 1, kType = 2 };
-}
-namespace type_field {
-enum : uint32_t { kTensor = 1 };
-}
-namespace tensor_type_field {
-enum : uint32_t { kElement = 1, kShape = 2 };
-}
-namespace shape_field {
-enum : uint32_t { kDim = 1 };
-}
-namespace dim_field {
-enum : uint32_t { kValue = 1, kSymbol = 2 };
-}
 
 std::string_view PlainDomain(std::string_view domain) {
   return domain == "ai.onnx" ? std::string_view() : domain;

@@ -1,5 +1,7 @@
 #include "formats/onnx_tensor.h"
 
+#include "formats/onnx_fields.h"
+
 #include <bit>
 #include <charconv>
 #include <cstring>
@@ -11,22 +13,8 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little, "ONNX's elements are little-endian");
 
-// onnx.proto's field numbers of TensorProto and StringStringEntryProto.
-enum TensorField : uint32_t {
-  kDims = 1,
-  kDataType = 2,
-  kFloatData = 4,
-  kInt32Data = 5,
-  kStringData = 6,
-  kInt64Data = 7,
-  kName = 8,
-  kRawData = 9,
-  kDoubleData = 10,
-  kUint64Data = 11,
-  kExternalData = 13,
-  kDataLocation = 14
-};
-enum EntryField : uint32_t { kKey = 1, kValue = 2 };
+using namespace onnx_fields::tensor_field;  // NOLINT: lists of names for this file
+using namespace onnx_fields::entry_field;   // NOLINT
 constexpr uint64_t kLocationExternal = 1;
 
 constexpr size_t kMaxRank = 32;

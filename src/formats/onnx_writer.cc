@@ -7,9 +7,12 @@
 #include "base/check.h"
 #include "base/file.h"
 #include "base/protobuf_wire.h"
+#include "formats/onnx_fields.h"
 
 namespace tessera {
 namespace {
+
+using namespace onnx_fields;  // NOLINT: a list of names for this file
 
 static_assert(std::endian::native == std::endian::little, "tensors are little-endian");
 
@@ -17,62 +20,6 @@ constexpr uint64_t kProtobufLimit = (uint64_t{1} << 31) - 1;
 constexpr uint64_t kPage = 4096;  // lets a reader map each tensor on its own
 constexpr int kMaxDepth = 16;
 
-// Field numbers of onnx.proto, by message.
-namespace model_field {
-enum : uint32_t {
-  kIr = 1,
-  kProducer = 2,
-  kVersion = 3,
-  kGraph = 7,
-  kOpset = 8,
-  kMeta = 14,
-  kFunction = 25
-};
-}
-namespace graph_field {
-enum : uint32_t {
-  kNode = 1,
-  kName = 2,
-  kInitializer = 5,
-  kInput = 11,
-  kOutput = 12,
-  kValueInfo = 13
-};
-}
-namespace node_field {
-enum : uint32_t { kInput = 1, kOutput = 2, kName = 3, kOpType = 4, kAttribute = 5, kDomain = 7 };
-}
-namespace attribute_field {
-enum : uint32_t {
-  kName = 1,
-  kF = 2,
-  kI = 3,
-  kS = 4,
-  kT = 5,
-  kG = 6,
-  kFloats = 7,
-  kInts = 8,
-  kStrings = 9,
-  kTensors = 10,
-  kGraphs = 11,
-  kType = 20,
-  kReference = 21
-};
-}
-namespace tensor_field {
-enum : uint32_t { kDims = 1, kType = 2, kName = 8, kRaw = 9, kExternal = 13, kLocation = 14 };
-}
-namespace function_field {
-enum : uint32_t {
-  kName = 1,
-  kInput = 4,
-  kOutput = 5,
-  kAttribute = 6,
-  kNode = 7,
-  kDomain = 10,
-  kOpset = 9
-};
-}
 constexpr int64_t kExternalLocation = 1;
 
 class Writer {
@@ -82,25 +29,25 @@ class Writer {
 
   Status Run() {
     WireWriter out;
-    out.Int(model_field::kIr, model_.ir_version);
-    out.Bytes(model_field::kProducer, model_.producer_name);
-    out.Bytes(model_field::kVersion, model_.producer_version);
+    out.Int(model_field::kIrVersion, model_.ir_version);
+    out.Bytes(model_field::kProducerName, model_.producer_name);
+    out.Bytes(model_field::kProducerVersion, model_.producer_version);
     for (const auto& [domain, version] : model_.opsets) {
       WireWriter opset;
-      opset.Bytes(1, domain);
-      opset.Int(2, version);
+      opset.Bytes(opset_field::kDomain, domain);
+      opset.Int(opset_field::kVersion, version);
       out.Bytes(model_field::kOpset, opset.data());
     }
     for (const auto& [key, value] : model_.metadata) {
       WireWriter entry;
-      entry.Bytes(1, key);
-      entry.Bytes(2, value);
-      out.Bytes(model_field::kMeta, entry.data());
+      entry.Bytes(entry_field::kKey, key);
+      entry.Bytes(entry_field::kValue, value);
+      out.Bytes(model_field::kMetadata, entry.data());
     }
     for (const OnnxFunction& function : model_.functions) {
       WireWriter message;
       Function(function, message);
-      out.Bytes(model_field::kFunction, message.data());
+      out.Bytes(model_field::kFunctions, message.data());
     }
     WireWriter graph;
     Graph(model_.graph, graph, 0);
@@ -173,21 +120,21 @@ class Writer {
       }
       return;
     }
-    if (a.type == 1) out.Float(kF, a.f);
-    if (a.type == 2) out.Int(kI, a.i);
-    if (a.type == 3) out.Bytes(kS, a.s);
+    if (a.type == 1) out.Float(kFloat, a.f);
+    if (a.type == 2) out.Int(kInt, a.i);
+    if (a.type == 3) out.Bytes(kString, a.s);
     for (const float f : a.floats) out.Float(kFloats, f);
     for (const int64_t i : a.ints) out.Int(kInts, i);
     for (const std::string_view s : a.strings) out.Bytes(kStrings, s);
     for (const OnnxTensor& tensor : a.tensors) {
       WireWriter message;
       Tensor(tensor, tensor.name, message, false);
-      out.Bytes(a.type == 4 ? kT : kTensors, message.data());
+      out.Bytes(a.type == 4 ? kTensor : kTensors, message.data());
     }
     for (const OnnxGraph& graph : a.graphs) {
       WireWriter message;
       Graph(graph, message, depth + 1);
-      out.Bytes(a.type == 5 ? kG : kGraphs, message.data());
+      out.Bytes(a.type == 5 ? kGraph : kGraphs, message.data());
     }
   }
 
@@ -195,14 +142,14 @@ class Writer {
               bool may_be_external) {
     using namespace tensor_field;
     for (const int64_t dim : tensor.shape) out.Int(kDims, dim);
-    out.Int(kType, tensor.type);
+    out.Int(kDataType, tensor.type);
     out.Bytes(kName, name);
     if (OnnxTypeBits(tensor.type) == 0)
       return Fail(Unimplemented("tensor " + QuotedName(name) + " is of type " +
                                 OnnxTypeName(tensor.type) + ", which is not written"));
     const uint64_t size = tensor.data.size();
     if (!may_be_external || options_.external_from == 0 || size < options_.external_from) {
-      out.Bytes(kRaw, {reinterpret_cast<const char*>(tensor.data.data()), tensor.data.size()});
+      out.Bytes(kRawData, {reinterpret_cast<const char*>(tensor.data.data()), tensor.data.size()});
       return;
     }
     const uint64_t offset = Append(tensor.data);
@@ -210,12 +157,12 @@ class Writer {
       WireWriter message;
       message.Bytes(1, key);
       message.Bytes(2, value);
-      out.Bytes(kExternal, message.data());
+      out.Bytes(kExternalData, message.data());
     };
     entry("location", std::string(BaseName(data_path_)));
     entry("offset", std::to_string(offset));
     entry("length", std::to_string(size));
-    out.Int(kLocation, kExternalLocation);
+    out.Int(kDataLocation, kExternalLocation);
   }
 
   // Puts bytes into the data file, on a page of their own; gives their offset.
@@ -278,8 +225,8 @@ class Writer {
     }
     for (const auto& [domain, version] : model_.opsets) {
       WireWriter opset;
-      opset.Bytes(1, domain);
-      opset.Int(2, version);
+      opset.Bytes(opset_field::kDomain, domain);
+      opset.Int(opset_field::kVersion, version);
       out.Bytes(kOpset, opset.data());
     }
     out.Bytes(kDomain, function.domain);
