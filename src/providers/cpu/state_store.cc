@@ -4,6 +4,7 @@
 
 #include "kernels/attention.h"
 #include "kernels/cached_attention.h"
+#include "providers/state_rows.h"
 
 namespace tessera::cpu {
 
@@ -65,14 +66,8 @@ Status CpuStateStore::WriteRows(std::string_view name, int64_t slot, int64_t fir
                                 const View& rows) {
   CacheState* const state = Find(std::string(name));
   if (state == nullptr) return NotFound("no state " + std::string(name));
-  if (rows.dtype != DType::kF32 || rows.shape.size() != 2 || rows.shape[1] != state->d ||
-      slot < 0 || slot >= state->slots || first_position < 0 || rows.shape[0] < 1 ||
-      rows.shape[0] > state->capacity - first_position || (state->packed() && first_position != 0))
-    return InvalidArgument("state " + std::string(name) + " " +
-                           ShapeToString(Shape{state->slots, state->capacity, state->d}) +
-                           " takes no " + std::string(DTypeName(rows.dtype)) +
-                           ShapeToString(rows.shape) + " at slot " + std::to_string(slot) +
-                           ", position " + std::to_string(first_position));
+  TESSERA_RETURN_IF_ERROR(CheckStateRows(name, {state->slots, state->capacity, state->d},
+                                         state->packed(), slot, first_position, rows));
   const float* const first = static_cast<const float*>(rows.data);
   if (state->packed()) {
     for (int64_t head = 0; head < state->traits.num_heads; ++head)

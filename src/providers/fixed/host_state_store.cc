@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "providers/state_rows.h"
+
 namespace tessera {
 
 Result<std::unique_ptr<HostStateStore>> HostStateStore::Create(std::span<const Graph* const> graphs,
@@ -43,14 +45,8 @@ Status HostStateStore::WriteRows(std::string_view name, int64_t slot, int64_t fi
                                  const View& rows) {
   State* const state = Find(name);
   if (state == nullptr) return NotFound("no state " + std::string(name));
-  if (rows.dtype != DType::kF32 || rows.shape.size() != 2 || rows.shape[1] != state->d ||
-      slot < 0 || slot >= state->slots || first_position < 0 || rows.shape[0] < 1 ||
-      rows.shape[0] > state->positions - first_position || (state->whole && first_position != 0))
-    return InvalidArgument("state " + std::string(name) + " " +
-                           ShapeToString(Shape{state->slots, state->positions, state->d}) +
-                           " takes no " + std::string(DTypeName(rows.dtype)) +
-                           ShapeToString(rows.shape) + " at slot " + std::to_string(slot) +
-                           ", position " + std::to_string(first_position));
+  TESSERA_RETURN_IF_ERROR(CheckStateRows(name, {state->slots, state->positions, state->d},
+                                         state->whole, slot, first_position, rows));
   std::memcpy(state->Row(slot, first_position), rows.data, rows.bytes());
   int64_t& written = state->written[static_cast<size_t>(slot)];
   const int64_t end = first_position + rows.shape[0];
