@@ -1,6 +1,8 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <cstdlib>
 
+#include "base/guarded_thread.h"
 #include "cli/command.h"
 #include "cli/exit_code.h"
 #include "cli/nearest.h"
@@ -51,6 +53,12 @@ void PrintVersion() {
 }
 
 }  // namespace
+
+int Leave(int code) {
+  if (!AnyCallGivenUp()) return code;
+  std::fflush(nullptr);
+  std::_Exit(code);
+}
 
 void PrintError(const std::string& message) {
   std::fprintf(stderr, "tessera: %s\n", message.c_str());

@@ -33,6 +33,10 @@ int RunCompileWorkerCommand(const std::vector<std::string>& arguments);
 // The whole program behind main(): picks the command; --help and --version.
 int RunCli(const std::vector<std::string>& arguments);
 
+// `code`, for main() to return. Does not come back where a device's call was given up: what its
+// library does at the end of a process may never end, so this process leaves without that.
+int Leave(int code);
+
 // Parses a command's arguments into what `app`, named "tessera COMMAND", is bound to. An exit code
 // when the command is over with that: the help that was asked for is on stdout, or a usage error on
 // stderr.

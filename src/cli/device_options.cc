@@ -12,6 +12,11 @@
 #include "runtime/selection.h"
 
 namespace tessera::cli {
+namespace {
+
+constexpr double kMostRunSeconds = 86400;
+
+}  // namespace
 
 void AddDeviceOptions(CLI::App& app, const char* group, ModelOptions* model,
                       std::string* placement) {
@@ -25,6 +30,14 @@ void AddDeviceOptions(CLI::App& app, const char* group, ModelOptions* model,
          "--compiled",
          [](const std::string& folder) { SetEnvironment("TESSERA_COMPILED", folder); },
          "use what tessera compile wrote into this folder, for --device onnxruntime:qnn")
+      ->group(group);
+  app.add_option_function<double>(
+         "--device-run-limit",
+         [](double seconds) {
+           SetEnvironment("TESSERA_DEVICE_RUN_LIMIT", std::to_string(seconds));
+         },
+         "seconds after which a device's run counts as hanging; 0: never [by its earlier runs]")
+      ->check(CLI::Range(0.0, kMostRunSeconds))
       ->group(group);
   app.add_option("--placement", *placement,
                  "write to this JSON file what ran where, and why; - is stdout")

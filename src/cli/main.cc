@@ -8,7 +8,8 @@
 
 int main(int argc, char** argv) {
   try {
-    return tessera::cli::RunCli(std::vector<std::string>(argv + 1, argv + argc));
+    return tessera::cli::Leave(
+        tessera::cli::RunCli(std::vector<std::string>(argv + 1, argv + argc)));
   } catch (const std::bad_alloc&) {
     std::fputs("tessera: out of memory; close other programs or take a smaller model\n", stderr);
   } catch (const std::exception& error) {

@@ -4,6 +4,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <thread>
+
+#include "base/guarded_thread.h"
 #include "cli/command.h"
 #include "cli/exit_code.h"
 #include "providers/onnxruntime/backend.h"
@@ -40,6 +43,8 @@ class CliFaultTest : public ::testing::TestWithParam<FaultCase> {
  protected:
   static void SetUpTestSuite() {
     UseNpuVenv();
+    // Every start tries the device, whatever an earlier one has found out.
+    ASSERT_EQ(setenv("TESSERA_NO_CACHE", "1", 1), 0);
     if (!ModelPath(kModel).ok()) return;
     const auto real = OpenOnnxRuntimeBackend("cpu");
     reason_ = real.status().message();
@@ -47,7 +52,10 @@ class CliFaultTest : public ::testing::TestWithParam<FaultCase> {
     real_ = *real;
     expected_ = Transcribe({"--device", "cpu"});
   }
-  static void TearDownTestSuite() { real_ = nullptr; }
+  static void TearDownTestSuite() {
+    real_ = nullptr;
+    unsetenv("TESSERA_NO_CACHE");
+  }
   void SetUp() override {
     if (!ModelPath(kModel).ok()) GTEST_SKIP() << kModel << " is not installed";
     if (real_ == nullptr) GTEST_SKIP() << reason_;
@@ -56,7 +64,12 @@ class CliFaultTest : public ::testing::TestWithParam<FaultCase> {
     state_->stage = "decoder";
     // Beyond the device's first trials: in the middle of the recording's tokens.
     state_->good_runs = 40;
+    if (GetParam().fault == Fault::kRunHangs) {
+      // More than any good run of the small model takes.
+      ASSERT_EQ(setenv("TESSERA_DEVICE_RUN_LIMIT", "5", 1), 0);
+    }
   }
+  void TearDown() override { unsetenv("TESSERA_DEVICE_RUN_LIMIT"); }
 
   static std::shared_ptr<const FixedBackend> real_;
   static std::string reason_;
@@ -93,8 +106,33 @@ TEST_P(CliFaultTest, EndsWithFiveWhereAnNpuIsRequired) {
   EXPECT_THAT(found.err, HasSubstr(GetParam().words));
 }
 
+// What a vendor's library does at the end of a process may hang like its run.
+TEST(LeaveDeathTest, NobodyWaitsForACallThatWasGivenUp) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_EXIT(
+      {
+        std::atexit([] {
+          for (;;) std::this_thread::sleep_for(std::chrono::hours(1));
+        });
+        const std::atomic<bool> never = false;
+        const auto let_go = std::make_shared<std::atomic<bool>>(false);
+        GuardedThread thread;
+        const auto outcome = thread.Call(
+            [let_go](std::stop_token) {
+              let_go->wait(false);
+              return OkStatus();
+            },
+            {std::chrono::milliseconds(1), std::chrono::milliseconds(1)}, {}, never);
+        std::printf("written");
+        std::exit(
+            Leave(outcome.end == GuardedThread::End::kGivenUp ? kExitDeviceUnavailable : kExitOk));
+      },
+      ::testing::ExitedWithCode(kExitDeviceUnavailable), "");
+}
+
 // The variations are tried in runtime_fallback_test.cc.
-INSTANTIATE_TEST_SUITE_P(Faults, CliFaultTest, ::testing::ValuesIn(std::span(kFaults).first(12)),
+INSTANTIATE_TEST_SUITE_P(Faults, CliFaultTest,
+                         ::testing::ValuesIn(std::span(kFaults).first(kPromisedFaults)),
                          [](const auto& info) { return std::string(info.param.name); });
 
 }  // namespace

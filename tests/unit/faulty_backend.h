@@ -31,6 +31,7 @@ enum class Fault {
   kFailsMidRun,
   kDeviceLost,
   kOutOfMemory,
+  kRunHangs,
   // What a device that is lost may leave behind instead of an error.
   kNotANumber,
   kZeros,
@@ -43,7 +44,7 @@ struct FaultCase {
   StatusCode code;
   const char* words;  // of the report
 };
-// The twelve that are promised, then variations.
+// Those that are promised, then variations.
 inline const FaultCase kFaults[] = {
     {Fault::kAbsent, "Absent", HopStage::kDetect, StatusCode::kNotFound, "no NPU was found"},
     {Fault::kNoDriver, "NoDriver", HopStage::kDetect, StatusCode::kUnavailable, "no kernel driver"},
@@ -60,9 +61,12 @@ inline const FaultCase kFaults[] = {
     {Fault::kDeviceLost, "DeviceLost", HopStage::kRun, StatusCode::kUnavailable, "reset"},
     {Fault::kOutOfMemory, "OutOfMemory", HopStage::kCompile, StatusCode::kResourceExhausted,
      "memory"},
+    {Fault::kRunHangs, "RunHangs", HopStage::kRun, StatusCode::kDeadlineExceeded,
+     "gave no answer within"},
     {Fault::kNotANumber, "NotANumber", HopStage::kNumerics, StatusCode::kDataLoss, "not finite"},
     {Fault::kZeros, "Zeros", HopStage::kNumerics, StatusCode::kDataLoss, "one value"},
 };
+inline constexpr size_t kPromisedFaults = 13;
 
 // What the fault needs to know about all models of a device.
 struct FaultState {
@@ -71,6 +75,10 @@ struct FaultState {
   int good_runs = 0;  // of that stage, before the fault shows
   std::atomic<int> runs = 0;
   std::atomic<int> compiled = 0;
+  // Of a run that hangs, whatever it is asked: it ends once it is released, having used all that it
+  // was given.
+  std::atomic<bool> release = false;
+  std::atomic<int> hanging = 0;
 };
 
 class FaultyModel : public FixedModel {
@@ -99,6 +107,7 @@ class FaultyModel : public FixedModel {
     }
     if (now && state_->fault == Fault::kDeviceLost)
       return Unavailable("the device was reset by the system");
+    if (now && state_->fault == Fault::kRunHangs) return Hang(inputs, outputs);
     TESSERA_RETURN_IF_ERROR(real_->Run(inputs, outputs, stop));
     for (const NamedMutableView& output : outputs) {
       if (state_->fault == Fault::kWrongNumerics) Mirror(output);
@@ -110,6 +119,21 @@ class FaultyModel : public FixedModel {
   }
 
  private:
+  Status Hang(std::span<const NamedView> inputs, std::span<const NamedMutableView> outputs) {
+    ++state_->hanging;
+    state_->hanging.notify_all();
+    state_->release.wait(false);
+    float sum = 0;
+    for (const NamedView& input : inputs) {
+      const auto* const bytes = static_cast<const unsigned char*>(input.view.data);
+      for (size_t i = 0; i < input.view.bytes(); ++i) sum += bytes[i];
+    }
+    for (const NamedMutableView& output : outputs) Fill(output, sum);
+    const std::shared_ptr<FaultState> state = state_;
+    --state->hanging;
+    state->hanging.notify_all();
+    return Internal("ended when it was let");
+  }
   static std::span<float> Values(const NamedMutableView& output) {
     return {static_cast<float*>(output.view.data), static_cast<size_t>(output.view.size())};
   }
@@ -135,7 +159,9 @@ class FaultyBackend : public FixedBackend {
       : real_(std::move(real)), state_(std::move(state)) {
     info_.name = "mock:npu";
     info_.version = "3.1";
-    info_.library = "libmock.so";
+    // A device of its own for each: one that was given up is so for the whole process.
+    static std::atomic<int> devices = 0;
+    info_.library = "libmock." + std::to_string(devices++) + ".so";
     info_.device_name = "Mock NPU";
     info_.device = DeviceKind::kNpu;
     info_.emulated = emulated;

@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "base/guarded_thread.h"
 #include "providers/cpu/provider.h"
 #include "runtime/selection.h"
 #include "tests/unit/faulty_backend.h"
@@ -180,12 +181,20 @@ class FallbackTest : public ::testing::Test {
   const std::shared_ptr<FaultState> state_ = std::make_shared<FaultState>();
   std::unique_ptr<ScopedProviderSource> added_;
   Status selection_;
+
+  void TearDown() override { unsetenv("TESSERA_DEVICE_RUN_LIMIT"); }
 };
 
 const SelectionPolicy kAuto;
 
+// More than any run of the small model takes.
+void LimitRuns() { setenv("TESSERA_DEVICE_RUN_LIMIT", "0.25", 1); }
+
 class FaultTest : public FallbackTest, public ::testing::WithParamInterface<FaultCase> {
  protected:
+  void SetUp() override {
+    if (GetParam().fault == Fault::kRunHangs) LimitRuns();
+  }
   bool probes() const { return GetParam().fault == Fault::kWrongNumerics; }
 };
 
@@ -220,6 +229,90 @@ TEST_P(FaultTest, WhereAnNpuIsRequiredNothingRunsElsewhere) {
 
 INSTANTIATE_TEST_SUITE_P(Faults, FaultTest, ::testing::ValuesIn(kFaults),
                          [](const auto& info) { return std::string(info.param.name); });
+
+// A run that was given up goes on, and may use what it was given when everything else is gone.
+TEST_F(FallbackTest, ARunThatHangsHarmsNobody) {
+  LimitRuns();
+  AddDevice(Fault::kRunHangs, /*good_runs=*/2);
+  {
+    const auto provider = Select(kAuto);
+    ASSERT_NE(provider, nullptr);
+    ExpectSameText(Decode(*provider));
+    EXPECT_EQ(state_->hanging, 1);
+    EXPECT_TRUE(AnyCallGivenUp());
+  }
+  // The device is not used again, whoever opens it.
+  const auto provider = Select({.kind = SelectionPolicy::Kind::kNpu});
+  ASSERT_NE(provider, nullptr);
+  const int runs = state_->runs, compiled = state_->compiled;
+  ExpectSameText(Decode(*provider));
+  EXPECT_EQ(state_->runs, runs);
+  EXPECT_EQ(state_->compiled, compiled);
+  EXPECT_THAT(provider->Report().hops,
+              Contains(Field(&Hop::message, HasSubstr("given up in this process"))));
+  state_->release = true;
+  state_->release.notify_all();
+  state_->hanging.wait(1);
+  EXPECT_EQ(state_->hanging, 0);
+}
+
+// Ctrl-C ends a run that hangs, long before its limit.
+TEST_F(FallbackTest, AStopEndsARunThatHangs) {
+  AddDevice(Fault::kRunHangs);
+  state_->stage = "encoder";
+  const auto provider = Select(kAuto);
+  ASSERT_NE(provider, nullptr);
+  CompileOptions options;
+  options.max_dims = MaxDims();
+  const auto encoder = provider->Compile(model_.encoder, options);
+  ASSERT_TRUE(encoder.ok());
+  const auto context = (*encoder)->NewContext();
+  Tensor features(DType::kF32, {1, kPositions, kWidth});
+  const NamedMutableView out[] = {{"features", features.MutableViewOf()}};
+  std::jthread user;
+  std::stop_source stop;
+  user = std::jthread([&] {
+    state_->hanging.wait(0);
+    stop.request_stop();
+  });
+  const Status status =
+      RunOn(**encoder, *context, nullptr, model_.encoder_inputs, out, stop.get_token());
+  EXPECT_EQ(status.code(), StatusCode::kCancelled) << status.ToString();
+  state_->release = true;
+  state_->release.notify_all();
+}
+
+// Runs of several threads on a device that hangs: all get their results, and none waits for the
+// other's limit.
+TEST_F(FallbackTest, RunsBesideOneThatHangsGoOn) {
+  LimitRuns();
+  AddDevice(Fault::kRunHangs, /*good_runs=*/5);
+  state_->stage = "encoder";
+  const auto provider = Select(kAuto);
+  ASSERT_NE(provider, nullptr);
+  CompileOptions options;
+  options.max_dims = MaxDims();
+  const auto encoder = provider->Compile(model_.encoder, options);
+  ASSERT_TRUE(encoder.ok());
+  std::vector<std::jthread> threads;
+  std::atomic<int> failed = 0;
+  for (int t = 0; t < 3; ++t) {
+    threads.emplace_back([&] {
+      const auto context = (*encoder)->NewContext();
+      Tensor features(DType::kF32, {1, kPositions, kWidth});
+      const NamedMutableView out[] = {{"features", features.MutableViewOf()}};
+      for (int i = 0; i < 4; ++i)
+        failed += RunOn(**encoder, *context, nullptr, model_.encoder_inputs, out).ok() ? 0 : 1;
+    });
+  }
+  threads.clear();
+  EXPECT_EQ(failed, 0);
+  EXPECT_EQ(state_->hanging, 1);
+  EXPECT_EQ(provider->Report().chosen(), "cpu");
+  state_->release = true;
+  state_->release.notify_all();
+  state_->hanging.wait(1);
+}
 
 TEST_F(FallbackTest, AGoodDeviceRunsAllStages) {
   AddDevice(Fault::kNone);

@@ -15,6 +15,7 @@
 
 #include "providers/execution_provider.h"
 #include "providers/placement.h"
+#include "providers/quantize/quantization.h"
 
 namespace tessera {
 
@@ -26,6 +27,8 @@ struct BackendInfo {
   std::string device_name;  // as `tessera devices` shows it, or what the library calls it
   DeviceKind device = DeviceKind::kCpu;
   bool emulated = false;  // never chosen by "auto", never counted as an NPU
+  // How models are to be written; null: in float.
+  std::shared_ptr<const Quantization> quantization = nullptr;
 };
 
 struct FixedCompileOptions {
@@ -44,7 +47,9 @@ class FixedModel {
   virtual ~FixedModel() = default;
   // Every input and output, each with exactly the model's type and shape. kCancelled when `stop`
   // ended it; every other error means that this device is not to be trusted with further runs:
-  // kUnavailable (lost, reset), kDeadlineExceeded, kResourceExhausted (memory), kInternal.
+  // kUnavailable (lost, reset), kDeadlineExceeded, kResourceExhausted (memory), kInternal. The call
+  // may be given up when it does not return (fixed/device_watch.h): then the model, its backend and
+  // the views' memory stay, and nothing else may be used.
   virtual Status Run(std::span<const NamedView> inputs, std::span<const NamedMutableView> outputs,
                      std::stop_token stop) = 0;
   // Nodes by their names in the ONNX model (StagePlacement::stage and the provider's fields are

@@ -29,7 +29,7 @@ Result<std::unique_ptr<HostStateStore>> HostStateStore::Create(std::span<const G
                   .whole = value.state.use != StateUse::kRows};
       state.written.resize(static_cast<size_t>(state.slots));
       state.data = AlignedBuffer::Zeroed(static_cast<size_t>(count) * sizeof(float));
-      store->states_.emplace(value.name, std::move(state));
+      store->states_->emplace(value.name, std::move(state));
     }
   }
   return store;
@@ -37,7 +37,7 @@ Result<std::unique_ptr<HostStateStore>> HostStateStore::Create(std::span<const G
 
 size_t HostStateStore::bytes() const {
   size_t total = 0;
-  for (const auto& [name, state] : states_) total += state.data.bytes();
+  for (const auto& [name, state] : *states_) total += state.data.bytes();
   return total;
 }
 
@@ -55,8 +55,8 @@ Status HostStateStore::WriteRows(std::string_view name, int64_t slot, int64_t fi
 }
 
 View HostStateStore::HostRows(std::string_view name, int64_t slot) const {
-  const auto it = states_.find(name);
-  if (it == states_.end() || slot < 0 || slot >= it->second.slots) return {};
+  const auto it = states_->find(name);
+  if (it == states_->end() || slot < 0 || slot >= it->second.slots) return {};
   const State& state = it->second;
   return {static_cast<const float*>(state.data.data()) + slot * state.positions * state.d,
           DType::kF32,
@@ -64,8 +64,8 @@ View HostStateStore::HostRows(std::string_view name, int64_t slot) const {
 }
 
 HostStateStore::State* HostStateStore::Find(std::string_view name) {
-  const auto it = states_.find(name);
-  return it == states_.end() ? nullptr : &it->second;
+  const auto it = states_->find(name);
+  return it == states_->end() ? nullptr : &it->second;
 }
 
 }  // namespace tessera

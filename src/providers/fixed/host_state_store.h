@@ -39,9 +39,12 @@ class HostStateStore : public StateStore {
   View HostRows(std::string_view state, int64_t slot) const override;
   // Null when there is no such state.
   State* Find(std::string_view name);
+  // What all states lie in, for runs that may outlive the store.
+  std::shared_ptr<const void> memory() const { return states_; }
 
  private:
-  std::map<std::string, State, std::less<>> states_;
+  using States = std::map<std::string, State, std::less<>>;
+  const std::shared_ptr<States> states_ = std::make_shared<States>();
 };
 
 }  // namespace tessera

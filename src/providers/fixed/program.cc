@@ -8,13 +8,13 @@
 namespace tessera::fixed {
 size_t FixedContext::bytes() const {
   return std::accumulate(
-      buffers_.begin(), buffers_.end(), size_t{0},
+      buffers_->begin(), buffers_->end(), size_t{0},
       [](size_t sum, const auto& entry) { return sum + entry.second.ViewOf().bytes(); });
 }
 
 Tensor& FixedContext::Buffer(const CompiledStage* stage, const std::string& name,
                              const Shape& shape, DType dtype) {
-  const auto [it, is_new] = buffers_.try_emplace({stage, name});
+  const auto [it, is_new] = buffers_->try_emplace({stage, name});
   if (is_new) it->second = Tensor::Zeros(dtype, shape);
   return it->second;
 }
@@ -22,6 +22,7 @@ Tensor& FixedContext::Buffer(const CompiledStage* stage, const std::string& name
 Result<std::unique_ptr<FixedProgram>> FixedProgram::Create(
     const Graph& graph, const DimBindings& max_dims, std::shared_ptr<const FixedBackend> backend,
     StageOptions options) {
+  TESSERA_RETURN_IF_ERROR(DeviceHealth::Of(backend->info()).status());
   TESSERA_ASSIGN_OR_RETURN(RunPlan plan, PlanRuns(graph));
   std::unique_ptr<FixedProgram> program(
       new FixedProgram(graph, max_dims, std::move(backend), std::move(options), std::move(plan)));
@@ -47,15 +48,17 @@ Result<std::unique_ptr<FixedProgram>> FixedProgram::Create(
   return program;
 }
 
-Result<const CompiledStage*> FixedProgram::StageFor(int64_t rows, std::stop_token stop) const {
+Result<const WatchedStage*> FixedProgram::StageFor(int64_t rows, std::stop_token stop) const {
   const auto size = std::ranges::lower_bound(sizes_, rows);
   TESSERA_CHECK(size != sizes_.end());
   const std::lock_guard<std::mutex> lock(mutex_);
-  std::unique_ptr<CompiledStage>& stage = stages_[*size];
+  std::unique_ptr<WatchedStage>& stage = stages_[*size];
   if (stage == nullptr) {
     TESSERA_ASSIGN_OR_RETURN(const DimBindings dims, UnitDims(graph_, plan_, max_dims_, *size));
     TESSERA_ASSIGN_OR_RETURN(
-        stage, CompiledStage::Compile(graph_, dims, *backend_, options_, std::move(stop)));
+        std::unique_ptr<CompiledStage> compiled,
+        CompiledStage::Compile(graph_, dims, *backend_, options_, std::move(stop)));
+    stage = std::make_unique<WatchedStage>(std::move(compiled), backend_);
   }
   return stage.get();
 }
@@ -69,10 +72,10 @@ Status FixedProgram::Run(ExecutionContext& context, StateStore* states, const Ru
                          std::stop_token stop) const {
   UnitRunner runner(graph_, plan_, max_dims_, static_cast<FixedContext&>(context),
                     static_cast<HostStateStore*>(states));
-  TESSERA_RETURN_IF_ERROR(runner.Bind(bindings, first_->form()));
-  for (const Unit& unit : runner.Units(first_->form())) {
+  TESSERA_RETURN_IF_ERROR(runner.Bind(bindings, first().form()));
+  for (const Unit& unit : runner.Units(first().form())) {
     if (stop.stop_requested()) return Cancelled("a stop was requested");
-    TESSERA_ASSIGN_OR_RETURN(const CompiledStage* const stage, StageFor(unit.count, stop));
+    TESSERA_ASSIGN_OR_RETURN(const WatchedStage* const stage, StageFor(unit.count, stop));
     TESSERA_RETURN_IF_ERROR(runner.Run(*stage, unit, stop));
   }
   return OkStatus();

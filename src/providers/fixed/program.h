@@ -7,6 +7,9 @@
 //
 // The shape of each length of texts is compiled when the first such text comes: a program rarely
 // sees them all, and each has its own copy of the weights.
+//
+// The device gets what the context and the state store own, never the caller's memory, and shares
+// that ownership: a run that is given up (device_watch.h) does no harm, whatever it does.
 #ifndef TESSERA_PROVIDERS_FIXED_PROGRAM_H_
 #define TESSERA_PROVIDERS_FIXED_PROGRAM_H_
 
@@ -17,6 +20,7 @@
 #include <vector>
 
 #include "providers/fixed/compiled_stage.h"
+#include "providers/fixed/device_watch.h"
 #include "providers/fixed/host_state_store.h"
 #include "providers/fixed/run_plan.h"
 
@@ -24,7 +28,8 @@ namespace tessera::fixed {
 
 class FixedProgram : public Program {
  public:
-  // Compiles what the graph will surely need. `graph` must outlive the program.
+  // Compiles what the graph will surely need. `graph` must outlive the program. kUnavailable where
+  // the device was given up.
   static Result<std::unique_ptr<FixedProgram>> Create(const Graph& graph,
                                                       const DimBindings& max_dims,
                                                       std::shared_ptr<const FixedBackend> backend,
@@ -33,13 +38,13 @@ class FixedProgram : public Program {
   // Contexts hold memory only; runs of all contexts take turns on the device.
   std::unique_ptr<ExecutionContext> NewContext(std::shared_ptr<ThreadPool> threads,
                                                const ExecutionContext* beside) const override;
-  // `states` from FixedProvider. Errors: kInvalidArgument, and those of FixedModel::Run; a text of
-  // a new length may have those of FixedBackend::Compile.
+  // `states` from FixedProvider. Errors: kInvalidArgument, and those of WatchedStage::Run; a text
+  // of a new length may have those of FixedBackend::Compile.
   Status Run(ExecutionContext& context, StateStore* states, const RunBindings& bindings,
              std::stop_token stop) const override;
   // Of the exported files.
-  size_t weight_bytes() const override { return first_->model_bytes(); }
-  const StagePlacement& placement() const override { return first_->placement(); }
+  size_t weight_bytes() const override { return first().model_bytes(); }
+  const StagePlacement& placement() const override { return first().placement(); }
 
  private:
   friend class UnitRunner;
@@ -53,7 +58,8 @@ class FixedProgram : public Program {
         plan_(std::move(plan)) {}
 
   // The compiled form for units of up to `rows` rows.
-  Result<const CompiledStage*> StageFor(int64_t rows, std::stop_token stop) const;
+  Result<const WatchedStage*> StageFor(int64_t rows, std::stop_token stop) const;
+  const CompiledStage& first() const { return first_->stage(); }
 
   const Graph& graph_;
   const DimBindings max_dims_;
@@ -62,8 +68,8 @@ class FixedProgram : public Program {
   const RunPlan plan_;
   std::vector<int64_t> sizes_;  // rows of a unit, ascending
   mutable std::mutex mutex_;    // of stages_; held while one is compiled
-  mutable std::map<int64_t, std::unique_ptr<CompiledStage>> stages_;
-  const CompiledStage* first_ = nullptr;
+  mutable std::map<int64_t, std::unique_ptr<WatchedStage>> stages_;
+  const WatchedStage* first_ = nullptr;
 };
 
 class FixedContext : public ExecutionContext {
@@ -74,9 +80,14 @@ class FixedContext : public ExecutionContext {
   // A buffer of a stage, zeros at first.
   Tensor& Buffer(const CompiledStage* stage, const std::string& name, const Shape& shape,
                  DType dtype);
+  // What all buffers lie in.
+  std::shared_ptr<const void> memory() const { return buffers_; }
+  // Leaves the buffers to a run that was given up; later ones have others.
+  void GiveAway() { buffers_ = std::make_shared<Buffers>(); }
 
  private:
-  std::map<std::pair<const CompiledStage*, std::string>, Tensor> buffers_;
+  using Buffers = std::map<std::pair<const CompiledStage*, std::string>, Tensor>;
+  std::shared_ptr<Buffers> buffers_ = std::make_shared<Buffers>();
 };
 
 }  // namespace tessera::fixed

@@ -208,9 +208,8 @@ std::vector<Unit> UnitRunner::Units(const StepForm& form) const {
   return units;
 }
 
-View UnitRunner::Padded(const CompiledStage& stage, const std::string& name, const View& rows,
+View UnitRunner::Copied(const CompiledStage& stage, const std::string& name, const View& rows,
                         const Shape& shape) {
-  if (rows.shape == shape) return rows;
   Tensor& buffer = context_.Buffer(&stage, name, shape, rows.dtype);
   char* const begin = static_cast<char*>(buffer.MutableViewOf().data);
   std::memcpy(begin, rows.data, rows.bytes());
@@ -221,7 +220,7 @@ View UnitRunner::Padded(const CompiledStage& stage, const std::string& name, con
 View UnitRunner::DeviceInput(const CompiledStage& stage, ValueId id, const Unit& unit) {
   const Shape shape = ShapeOf(stage.graph().value(id));
   const View& view = Input(id);
-  return Padded(stage, graph_.value(id).name, HasUnitRows(id) ? RowsOf(view, unit) : view, shape);
+  return Copied(stage, graph_.value(id).name, HasUnitRows(id) ? RowsOf(view, unit) : view, shape);
 }
 
 View UnitRunner::LookedUp(const CompiledStage& stage, const StepForm::Lookup& lookup,
@@ -292,11 +291,12 @@ Status UnitRunner::StoreRows(const CompiledStage& stage, const StepForm::NewRows
   return OkStatus();
 }
 
-Status UnitRunner::Run(const CompiledStage& stage, const Unit& unit, std::stop_token stop) {
+Status UnitRunner::Run(const WatchedStage& watched, const Unit& unit, std::stop_token stop) {
+  const CompiledStage& stage = watched.stage();
   const StepForm& form = stage.form();
   std::vector<NamedView> in;
   for (const ValueId id : form.inputs)
-    in.push_back({graph_.value(id).name, DeviceInput(stage, id, unit)});
+    in.push_back({stage.graph().value(id).name, DeviceInput(stage, id, unit)});
   for (const StepForm::Lookup& lookup : form.lookups)
     in.push_back({lookup.name, LookedUp(stage, lookup, unit)});
   for (const StepForm::Mask& mask : form.masks)
@@ -304,7 +304,7 @@ Status UnitRunner::Run(const CompiledStage& stage, const Unit& unit, std::stop_t
   for (const StepForm::Past& past : form.pasts)
     in.push_back({past.name, PastOf(stage, past, unit)});
 
-  // Results go to the caller's memory where they have its shape, or else through a buffer.
+  // Results come out through buffers: the caller's memory may not outlive a run that hangs.
   struct Copy {
     const Tensor* from;
     std::vector<MutableView> to;
@@ -324,12 +324,8 @@ Status UnitRunner::Run(const CompiledStage& stage, const Unit& unit, std::stop_t
     } else {
       targets.push_back(HasUnitRows(output.value) ? RowsOf(outputs_[i], unit) : outputs_[i]);
     }
-    if (targets.size() == 1 && targets[0].shape == shape) {
-      out.push_back({output.name, targets[0]});
-      continue;
-    }
     Tensor& buffer = context_.Buffer(&stage, output.name, shape, value.dtype);
-    out.push_back({output.name, buffer.MutableViewOf()});
+    out.push_back({stage.graph().outputs()[i].name, buffer.MutableViewOf()});
     copies.push_back({&buffer, std::move(targets)});
   }
   for (const StepForm::NewRows& rows : form.new_rows)
@@ -338,7 +334,13 @@ Status UnitRunner::Run(const CompiledStage& stage, const Unit& unit, std::stop_t
          context_.Buffer(&stage, rows.name, ShapeOf(stage.graph().value(rows.rows)), DType::kF32)
              .MutableViewOf()});
 
-  TESSERA_RETURN_IF_ERROR(stage.Run(in, out, std::move(stop)));
+  std::vector<std::shared_ptr<const void>> memory = {context_.memory()};
+  if (states_ != nullptr) memory.push_back(states_->memory());
+  bool given_up = false;
+  const Status status =
+      watched.Run(std::move(in), std::move(out), std::move(memory), std::move(stop), &given_up);
+  if (given_up) context_.GiveAway();
+  TESSERA_RETURN_IF_ERROR(status);
   for (const Copy& copy : copies)
     for (const MutableView& to : copy.to)
       std::memcpy(to.data, copy.from->ViewOf().data, to.bytes());

@@ -30,7 +30,7 @@ class UnitRunner {
   // What there is to run, in order, after Bind.
   std::vector<Unit> Units(const StepForm& form) const;
   // The unit's rows are at most those of the stage.
-  Status Run(const CompiledStage& stage, const Unit& unit, std::stop_token stop);
+  Status Run(const WatchedStage& watched, const Unit& unit, std::stop_token stop);
 
  private:
   Status BindShapes(const RunBindings& bindings);
@@ -45,8 +45,8 @@ class UnitRunner {
   bool HasUnitRows(ValueId id) const;
   int64_t num_rows() const;  // of the whole run; 1 where it is not about rows
 
-  // `rows` with zeros behind them, where `shape` has more.
-  View Padded(const CompiledStage& stage, const std::string& name, const View& rows,
+  // A copy of `rows`, with zeros behind them where `shape` has more.
+  View Copied(const CompiledStage& stage, const std::string& name, const View& rows,
               const Shape& shape);
   View DeviceInput(const CompiledStage& stage, ValueId id, const Unit& unit);
   View LookedUp(const CompiledStage& stage, const StepForm::Lookup& lookup, const Unit& unit);
