@@ -1,5 +1,6 @@
 #include "base/checksum.h"
 
+#include <cstdio>
 #include <cstring>
 
 namespace tessera {
@@ -43,6 +44,12 @@ uint64_t Checksum64(Bytes bytes, uint64_t seed) {
   uint64_t sum = Mix(bytes.size() ^ seed);
   for (size_t i = 0; i < kLanes; ++i) sum = Mix(sum ^ Step(lanes[i], rest[i]));
   return sum;
+}
+
+std::string Hex(uint64_t value) {
+  char text[17];
+  std::snprintf(text, sizeof(text), "%016llx", static_cast<unsigned long long>(value));
+  return text;
 }
 
 }  // namespace tessera

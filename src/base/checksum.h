@@ -9,6 +9,7 @@
 #define TESSERA_BASE_CHECKSUM_H_
 
 #include <cstdint>
+#include <string>
 
 #include "base/mapped_file.h"
 
@@ -16,6 +17,9 @@ namespace tessera {
 
 // `seed` gives another checksum of the same bytes; a part may so be bound to its place.
 uint64_t Checksum64(Bytes bytes, uint64_t seed = 0);
+
+// 16 digits: "00c0ffee00c0ffee".
+std::string Hex(uint64_t value);
 
 }  // namespace tessera
 

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <limits>
+#include <set>
 
 #include "base/check.h"
 #include "base/file.h"
@@ -31,6 +33,46 @@ Result<FileStamp> StampOfFile(const std::string& path) {
   if (!S_ISREG(info.st_mode))
     return InvalidArgument("expected a file at \"" + path + "\", found something else");
   return StampOf(info);
+}
+
+Result<FolderUsage> UsageOfFolder(const std::string& folder, size_t limit) {
+  constexpr uint64_t kBlock = 512;  // of st_blocks, whatever the file system's is
+  struct stat root = {};
+  if (lstat(folder.c_str(), &root) != 0)
+    return PosixError(errno, "cannot examine \"" + folder + "\"");
+  if (!S_ISDIR(root.st_mode))
+    return InvalidArgument("expected a folder at \"" + folder + "\", found something else");
+  FolderUsage usage;
+  std::set<ino_t> seen;  // of several names
+  std::vector<std::string> folders = {folder};
+  size_t entries = 0;
+  while (!folders.empty()) {
+    const std::string current = std::move(folders.back());
+    folders.pop_back();
+    const Result<std::vector<std::string>> names = ListFolder(current, limit);
+    if (!names.ok()) {
+      usage.complete = false;
+      continue;
+    }
+    for (const std::string& name : *names) {
+      std::string path = JoinPath(current, name);
+      struct stat info = {};
+      if (++entries > limit) {
+        usage.complete = false;
+        return usage;
+      }
+      if (lstat(path.c_str(), &info) != 0) {
+        usage.complete &= errno == ENOENT;
+        continue;
+      }
+      if (info.st_dev != root.st_dev) continue;
+      if (!S_ISDIR(info.st_mode) && info.st_nlink > 1 && !seen.insert(info.st_ino).second) continue;
+      const uint64_t bytes = static_cast<uint64_t>(info.st_blocks) * kBlock;
+      usage.bytes += std::min(bytes, std::numeric_limits<uint64_t>::max() - usage.bytes);
+      if (S_ISDIR(info.st_mode)) folders.push_back(std::move(path));
+    }
+  }
+  return usage;
 }
 
 Result<FolderFiles> WalkFolder(const std::string& folder,

@@ -39,6 +39,16 @@ Result<FolderFiles> WalkFolder(const std::string& folder,
                                const std::function<bool(const std::string& path, bool)>& enter,
                                size_t limit = 2000000, std::stop_token stop = {});
 
+// What a folder and all below it take on the disk. Links are counted, not followed; a file of
+// several names counts once, holes do not, and other file systems that are mounted below are left
+// out.
+struct FolderUsage {
+  uint64_t bytes = 0;
+  bool complete = true;  // false: something could not be looked at, or there was more than `limit`
+};
+// kInvalidArgument for what is no folder itself, a link to one for instance; kNotFound.
+Result<FolderUsage> UsageOfFolder(const std::string& folder, size_t limit = 100000);
+
 }  // namespace tessera
 
 #endif  // TESSERA_BASE_FOLDER_WALK_H_

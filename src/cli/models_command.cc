@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "base/clock.h"
 #include "base/terminal.h"
 #include "cli/command.h"
 #include "cli/exit_code.h"
@@ -9,8 +10,10 @@
 #include "cli/models_graphs.h"
 #include "cli/progress.h"
 #include "models/whisper/stages.h"
+#include "runtime/compiled_cache.h"
 #include "runtime/model_store.h"
 #include "runtime/packed_weights.h"
+#include "runtime/verdict_store.h"
 
 namespace tessera::cli {
 namespace {
@@ -124,25 +127,50 @@ int Verify(std::vector<std::string> names) {
   return code;
 }
 
-// What packing the weights of used models has left on the disk (runtime/packed_weights.h).
+int ClearCache(const std::string& packed, const std::string& compiled) {
+  const Result<uint64_t> bytes = ClearPackedWeights(packed);
+  if (!bytes.ok()) return Report(bytes.status());
+  std::fprintf(stderr, "tessera: %s removed from %s\n", Megabytes(*bytes).c_str(), packed.c_str());
+  const Result<uint64_t> compiled_bytes = ClearCompiledCache(compiled);
+  if (!compiled_bytes.ok()) return Report(compiled_bytes.status());
+  std::fprintf(stderr, "tessera: %s removed from %s\n", Megabytes(*compiled_bytes).c_str(),
+               compiled.c_str());
+  const Result<std::string> verdicts = VerdictFolder();
+  const Status cleared = verdicts.ok() ? ClearVerdicts(*verdicts) : verdicts.status();
+  return cleared.ok() ? kExitOk : Report(cleared);
+}
+
+// What the use of models has left on the disk: packed weights, models as vendors' compilers made
+// them, what was found out about devices (runtime/packed_weights.h, compiled_cache.h,
+// verdict_store.h).
 int Cache(bool clear, bool json) {
-  const Result<std::string> folder = PackedWeightsFolder();
+  const Result<std::string> folder = PackedWeightsFolder(), compiled_folder = CompiledCacheFolder();
   if (!folder.ok()) return Report(folder.status());
-  if (clear) {
-    const Result<uint64_t> bytes = ClearPackedWeights(*folder);
-    if (!bytes.ok()) return Report(bytes.status());
-    std::fprintf(stderr, "tessera: %s removed from %s\n", Megabytes(*bytes).c_str(),
-                 folder->c_str());
-    return kExitOk;
-  }
+  if (!compiled_folder.ok()) return Report(compiled_folder.status());
+  if (clear) return ClearCache(*folder, *compiled_folder);
   const Result<std::vector<PackedWeightsInfo>> files = ListPackedWeights(*folder);
   if (!files.ok()) return Report(files.status());
+  const Result<std::vector<CompiledCacheInfo>> compiled = ListCompiledCache(*compiled_folder);
+  if (!compiled.ok()) return Report(compiled.status());
   if (json) {
     using Json = nlohmann::ordered_json;
     Json list = Json::array();
     for (const PackedWeightsInfo& f : *files)
       list.push_back({{"path", f.path}, {"bytes", f.bytes}, {"model", f.source}});
-    std::puts(Json{{"folder", *folder}, {"files", std::move(list)}}
+    Json models = Json::array();
+    for (const CompiledCacheInfo& c : *compiled)
+      models.push_back({{"path", c.path},
+                        {"bytes", c.bytes},
+                        {"model", c.source},
+                        {"provider", c.provider},
+                        {"used", c.used_ns > 0 ? DateOf(c.used_ns) : ""},
+                        {"in_use", c.in_use}});
+    std::puts(Json{{"folder", *folder},
+                   {"files", std::move(list)},
+                   {"compiled",
+                    {{"folder", *compiled_folder},
+                     {"limit_bytes", CompiledCacheLimit()},
+                     {"models", std::move(models)}}}}
                   .dump(2, ' ', false, Json::error_handler_t::replace)
                   .c_str());
     return kExitOk;
@@ -150,6 +178,12 @@ int Cache(bool clear, bool json) {
   for (const PackedWeightsInfo& f : *files)
     std::printf("%8s  %s  of %s\n", Megabytes(f.bytes).c_str(), f.path.c_str(),
                 f.source.empty() ? "another version or damaged" : f.source.c_str());
+  for (const CompiledCacheInfo& c : *compiled)
+    std::printf("%8s  %s  of %s for %s%s%s\n", Megabytes(c.bytes).c_str(), c.path.c_str(),
+                c.source.empty() ? "an unknown model" : c.source.c_str(),
+                c.provider.empty() ? "an unknown device" : c.provider.c_str(),
+                c.used_ns > 0 ? (", used " + DateOf(c.used_ns)).c_str() : "",
+                c.in_use ? ", in use" : "");
   return kExitOk;
 }
 
@@ -182,9 +216,14 @@ int RunModelsCommand(const std::vector<std::string>& arguments) {
   verify->add_option("NAME", names, "as in the list; none: all that are installed");
 
   CLI::App* cache = app.add_subcommand(
-      "cache", "weights packed for this machine, kept so that a model starts at once");
+      "cache",
+      "weights packed for this machine, and models compiled for its devices, kept so that a model "
+      "starts at once");
   cache->add_flag("--json", json, "one JSON object");
-  const CLI::App* clear = cache->add_subcommand("clear", "remove them; the next start packs again");
+  const CLI::App* clear = cache->add_subcommand(
+      "clear",
+      "remove them, and what was found out about devices; the next start packs, compiles and tries "
+      "again");
 
   const auto add_stage = [](CLI::App* command, std::string& stage, bool all) {
     std::vector<std::string> stages(kWhisperStages.begin(), kWhisperStages.end());

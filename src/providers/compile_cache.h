@@ -14,11 +14,14 @@
 namespace tessera {
 
 struct CompileCacheKey {
-  std::string file;  // path; its folder exists or can be made
+  // Path; its folder exists or can be made. A provider that keeps a folder elsewhere gives it the
+  // name of the last component.
+  std::string file;
   // What the constants of all graphs that are compiled with this cache are: equal texts, equal
   // constants. Others than those that the file was written for make it void. At most 64 KiB.
   std::string identity;
   std::string source;  // the model's path, for those who look into the folder of caches
+  std::string model;   // the part of `identity` that says which model, whatever is made of it
 };
 
 // One model's cache for the Compile calls of all its stages. Thread-compatible.

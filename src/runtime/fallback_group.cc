@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <set>
 
+#include "base/clock.h"
 #include "runtime/numerics_gate.h"
 
 namespace tessera::fallback {
@@ -35,6 +36,13 @@ std::string CompileHint(const Status& status) {
   }
 }
 
+// A provider, its version and its device, as what was found out about it is kept.
+std::string LinkName(const ChainLink& link) {
+  const ProviderInfo& info = link.info;
+  std::string name = info.name + " " + info.version + " on " + info.device_name;
+  return link.driver.empty() ? name : name + " by " + link.driver;
+}
+
 }  // namespace
 
 void Chain::AddHop(Hop hop) {
@@ -64,9 +72,21 @@ std::shared_ptr<VerdictStore> Chain::verdicts() const {
   return verdicts_;
 }
 
-void Chain::SetVerdicts(std::shared_ptr<VerdictStore> verdicts) {
+std::shared_ptr<VerdictStore> Chain::failures() const {
+  const std::lock_guard lock(mutex_);
+  return failures_;
+}
+
+void Chain::SetStores(std::shared_ptr<VerdictStore> verdicts,
+                      std::shared_ptr<VerdictStore> failures) {
   const std::lock_guard lock(mutex_);
   verdicts_ = std::move(verdicts);
+  failures_ = std::move(failures);
+}
+
+void Chain::Hold(std::shared_ptr<const CompiledCacheUse> use) {
+  const std::lock_guard lock(mutex_);
+  uses_.push_back(std::move(use));
 }
 
 Status Chain::NothingLeft() const {
@@ -78,6 +98,7 @@ Status Chain::NothingLeft() const {
 
 Result<bool> ChainCache::Commit() {
   bool wrote = false;
+  for (const std::string& folder : folders_) TrimCompiledCache(folder, CompiledCacheLimit());
   for (const auto& cache : links_) {
     if (cache == nullptr) continue;
     TESSERA_ASSIGN_OR_RETURN(const bool one, cache->Commit());
@@ -150,6 +171,7 @@ std::optional<Hop> StageGroup::CompileOn(size_t link) {
   const ChainLink& to = chain_->links[link];
   if (const Status failed = chain_->failure(link); !failed.ok())
     return Hop{to.info.name, "", HopStage::kRun, failed.code(), failed.message(), ""};
+  const std::shared_ptr<VerdictStore> failures = to.trusted ? nullptr : chain_->failures();
   for (const auto& stage : stages_) {
     if (stage->program != nullptr) continue;
     const std::string& name = stage->graph->name();
@@ -165,15 +187,20 @@ std::optional<Hop> StageGroup::CompileOn(size_t link) {
                      (more > 0 ? ", and " + std::to_string(more) + " others" : ""),
                  CompileHint(Unimplemented(""))};
     }
+    if (std::optional<Hop> hop = RememberedFailure(link, *stage->graph)) return hop;
     CompileOptions options = stage->options;
     if (cache_ != nullptr) options.cache = cache_->of(link);
     Result<std::unique_ptr<Program>> program = to.provider->Compile(*stage->graph, options);
     if (!program.ok()) {
       const Status& status = program.status();
+      if (failures != nullptr && IsLastingFailure(status.code()))
+        failures->KeepFailure(FailureName(link, *stage->graph),
+                              {status.code(), status.message(), DateOf(NowNs())});
       return Hop{to.info.name,     name,
                  StageOf(status),  status.code(),
                  status.message(), to.trusted ? "" : CompileHint(status)};
     }
+    if (failures != nullptr) failures->ForgetFailure(FailureName(link, *stage->graph));
     stage->placements[link] = std::make_unique<StagePlacement>((*program)->placement());
     stage->program = std::move(program).value();
     stage->checks.reset();
@@ -181,11 +208,30 @@ std::optional<Hop> StageGroup::CompileOn(size_t link) {
   return std::nullopt;
 }
 
+std::string StageGroup::FailureName(size_t link, const Graph& graph) const {
+  const std::string& options = chain_->links[link].options;
+  return LinkName(chain_->links[link]) + (options.empty() ? "" : " with " + options) + ": " +
+         graph.name();
+}
+
+std::optional<Hop> StageGroup::RememberedFailure(size_t link, const Graph& graph) const {
+  const ChainLink& to = chain_->links[link];
+  const std::shared_ptr<VerdictStore> kept = to.trusted ? nullptr : chain_->failures();
+  if (kept == nullptr || chain_->options.retry_failures) return std::nullopt;
+  const std::optional<CompileFailure> failure = kept->FindFailure(FailureName(link, graph));
+  if (!failure) return std::nullopt;
+  return Hop{to.info.name,
+             graph.name(),
+             StageOf(Status(failure->code, "")),
+             failure->code,
+             "as on " + failure->date + ", not tried again: " + failure->message,
+             "--device " + to.info.name +
+                 " tries it again; so does every start with another version of the library, the "
+                 "driver or the model, or after `tessera models cache clear`"};
+}
+
 std::string StageGroup::VerdictName(size_t link) const {
-  const ProviderInfo& info = chain_->links[link].info;
-  std::string name = info.name + " " + info.version + " on " + info.device_name;
-  if (!chain_->links[link].driver.empty()) name += " by " + chain_->links[link].driver;
-  name += ":";
+  std::string name = LinkName(chain_->links[link]) + ":";
   for (const auto& stage : stages_) name += " " + stage->graph->name();
   return name;
 }

@@ -8,9 +8,11 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <shared_mutex>
 #include <vector>
 
+#include "runtime/compiled_cache.h"
 #include "runtime/fallback_provider.h"
 #include "runtime/verdict_store.h"
 
@@ -38,7 +40,11 @@ class Chain {
   void Fail(size_t link, const Status& why);
   // Null before a model's cache was opened.
   std::shared_ptr<VerdictStore> verdicts() const;
-  void SetVerdicts(std::shared_ptr<VerdictStore> verdicts);
+  // What compilers failed at.
+  std::shared_ptr<VerdictStore> failures() const;
+  void SetStores(std::shared_ptr<VerdictStore> verdicts, std::shared_ptr<VerdictStore> failures);
+  // Held as long as the chain is.
+  void Hold(std::shared_ptr<const CompiledCacheUse> use);
   // kUnavailable: every hop, one a line.
   Status NothingLeft() const;
 
@@ -47,19 +53,22 @@ class Chain {
   std::vector<Hop> hops_;
   std::vector<Status> failed_;
   std::atomic<bool> any_failed_ = false;  // most runs need no lock to know that none has
-  std::shared_ptr<VerdictStore> verdicts_;
+  std::shared_ptr<VerdictStore> verdicts_, failures_;
+  std::vector<std::shared_ptr<const CompiledCacheUse>> uses_;
 };
 
 // One CompileCache for all links.
 class ChainCache : public CompileCache {
  public:
-  explicit ChainCache(std::vector<std::shared_ptr<CompileCache>> links)
-      : links_(std::move(links)) {}
+  // `folders`: of compiled models, which are kept within their limit.
+  ChainCache(std::vector<std::shared_ptr<CompileCache>> links, std::set<std::string> folders)
+      : links_(std::move(links)), folders_(std::move(folders)) {}
   Result<bool> Commit() override;
   const std::shared_ptr<CompileCache>& of(size_t link) const { return links_[link]; }
 
  private:
   const std::vector<std::shared_ptr<CompileCache>> links_;
+  const std::set<std::string> folders_;
 };
 
 class StageGroup {
@@ -110,6 +119,9 @@ class StageGroup {
   std::optional<Hop> Judge(size_t link);
   Result<Verdict> Try(size_t link, bool measure);
   std::string VerdictName(size_t link) const;
+  std::string FailureName(size_t link, const Graph& graph) const;
+  // That an earlier start had, where it is not to be tried again.
+  std::optional<Hop> RememberedFailure(size_t link, const Graph& graph) const;
 
   const std::shared_ptr<Chain> chain_;
   mutable std::shared_mutex mutex_;

@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "runtime/fallback_group.h"
 #include "runtime/fallback_program.h"
+#include "tessera_version.h"
 
 namespace tessera {
 
@@ -24,16 +25,13 @@ std::string NameOf(const std::vector<ChainLink>& links) {
   return name;
 }
 
-// Beside the folder of packed weights, which the key's file lies in.
-std::string VerdictFile(const CompileCacheKey& key, const std::string& chain) {
-  const Result<std::string> cache = CacheFolder();
-  if (!cache.ok()) return "";
-  const std::string whole = key.file + "\n" + chain;
-  char hash[17];
-  std::snprintf(hash, sizeof(hash), "%016llx",
-                static_cast<unsigned long long>(
-                    Checksum64({reinterpret_cast<const uint8_t*>(whole.data()), whole.size()})));
-  return JoinPath(JoinPath(*cache, "placement"), std::string(hash) + ".json");
+// Another build may export another model of the same weights.
+constexpr const char* kBuild = "tessera " TESSERA_VERSION " " TESSERA_GIT_COMMIT "\n";
+
+// For what is found out about `what`.
+std::string VerdictFile(const std::string& what) {
+  const Result<std::string> folder = VerdictFolder();
+  return folder.ok() ? JoinPath(*folder, Hex(Checksum64(AsBytes(what))) + ".json") : "";
 }
 
 }  // namespace
@@ -86,18 +84,38 @@ Result<std::unique_ptr<Program>> FallbackProvider::Compile(const Graph& graph,
 }
 
 std::shared_ptr<CompileCache> FallbackProvider::OpenCache(CompileCacheKey key) const {
-  chain_->SetVerdicts(std::make_shared<VerdictStore>(
-      chain_->links.front().trusted ? "" : VerdictFile(key, name_), key.identity));
+  const bool alone = chain_->links.front().trusted;
+  // What a compiler fails with depends on the model alone, not on the chain.
+  chain_->SetStores(
+      std::make_shared<VerdictStore>(alone ? "" : VerdictFile(key.file + "\n" + name_),
+                                     key.identity),
+      std::make_shared<VerdictStore>(
+          alone ? "" : VerdictFile((key.source.empty() ? key.file : key.source) + "\nfailures"),
+          kBuild + (key.model.empty() ? key.identity : key.model)));
   std::vector<std::shared_ptr<CompileCache>> caches;
+  std::set<std::string> folders;
   for (const ChainLink& link : chain_->links) {
     CompileCacheKey own = key;
     // Links of one chain must not take turns in writing one file.
     const size_t dot = own.file.rfind('.');
     if (chain_->links.size() > 1 && dot != std::string::npos)
       own.file.insert(dot, "-" + std::to_string(caches.size()));
+    if (link.cache_folder.empty()) {
+      caches.push_back(link.provider->OpenCache(std::move(own)));
+      continue;
+    }
+    // The same name for whoever looks at the folders.
+    std::replace(own.file.begin() + static_cast<std::ptrdiff_t>(own.file.rfind('/') + 1),
+                 own.file.end(), ':', '_');
+    std::shared_ptr<const CompiledCacheUse> use =
+        CompiledCacheUse::Begin(link.cache_folder, BaseName(own.file));
     caches.push_back(link.provider->OpenCache(std::move(own)));
+    if (use == nullptr) continue;
+    use->Mark();
+    chain_->Hold(std::move(use));
+    folders.insert(link.cache_folder);
   }
-  return std::make_shared<ChainCache>(std::move(caches));
+  return std::make_shared<ChainCache>(std::move(caches), std::move(folders));
 }
 
 Result<std::unique_ptr<StateStore>> FallbackProvider::NewStateStore(

@@ -34,6 +34,10 @@ struct ChainLink {
   bool trusted = false;
   // Version of the device's driver and firmware, where known: results are checked anew with others.
   std::string driver;
+  // What it compiles with besides the model: a stage that failed to compile is tried again with
+  // other options.
+  std::string options;
+  std::string cache_folder;  // that it keeps its compiled models in; "": none, or not limited
 };
 
 struct FallbackOptions {
@@ -42,6 +46,8 @@ struct FallbackOptions {
   bool choose_by_speed = false;  // give a stage to the CPU when that is faster
   // Stages on emulators are never tried: a window would take minutes.
   bool check_numerics = true;
+  // Stages that a compiler failed with at an earlier start are tried again.
+  bool retry_failures = false;
 };
 
 namespace fallback {

@@ -1,7 +1,6 @@
 #include "runtime/packed_weights.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 
@@ -39,19 +38,7 @@ std::string Stem(const std::string& path) {
   return stem;
 }
 
-std::string Hex(uint64_t value) {
-  char text[17];
-  std::snprintf(text, sizeof(text), "%016llx", static_cast<unsigned long long>(value));
-  return text;
-}
-
 }  // namespace
-
-int64_t NowNs() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
 
 Result<std::string> PackedWeightsFolder() {
   TESSERA_ASSIGN_OR_RETURN(const std::string cache, CacheFolder());
@@ -88,6 +75,7 @@ std::optional<CompileCacheKey> PackedWeightsKey(
   key.file = JoinPath(*folder, Stem(key.source) + "-" + std::string(variant) + "-" + Hex(hash) +
                                    std::string(kEnding));
   // A pass of another build may make other constants of the same files.
+  key.model = stamps;
   key.identity =
       "tessera " TESSERA_VERSION " " TESSERA_GIT_COMMIT "\n" + std::string(variant) + "\n" + stamps;
   return key;

@@ -19,6 +19,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/mapped_file.h"
 #include "providers/compile_cache.h"
 
@@ -31,7 +32,6 @@ bool PackedWeightsEnabled();
 // The key for the weights in `files`, opened from their paths. `variant` tells apart what is made
 // of them: provider and precision. Nothing when they must not be cached (turned off, too young, no
 // folder). `now_ns`: the time since 1970 by which they are young; tests give their own.
-int64_t NowNs();
 std::optional<CompileCacheKey> PackedWeightsKey(
     std::span<const std::shared_ptr<const MappedFile>> files, std::string_view variant,
     int64_t now_ns = NowNs());

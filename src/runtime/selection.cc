@@ -1,9 +1,11 @@
 #include "runtime/selection.h"
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "base/file.h"
 #include "providers/cpu/provider.h"
+#include "runtime/compiled_cache.h"
 #include "runtime/device_providers.h"
 #include "runtime/packed_weights.h"
 #include "runtime/provider_registry.h"
@@ -27,8 +29,16 @@ ChainLink CpuLink(const std::shared_ptr<const ExecutionProvider>& cpu) {
 // Of vendors' compilers; "" where nothing is to be kept.
 std::string CompiledFolder() {
   if (!PackedWeightsEnabled()) return "";
-  const Result<std::string> cache = CacheFolder();
-  return cache.ok() ? JoinPath(*cache, "compiled") : "";
+  const Result<std::string> folder = CompiledCacheFolder();
+  return folder.ok() ? *folder : "";
+}
+
+// What decides how a stage is compiled, besides the stage and the provider.
+std::string CompileOptionsText(const SelectionPolicy& policy) {
+  std::string text = policy.require_npu ? "all nodes" : "";
+  if (const char* compiled = std::getenv("TESSERA_COMPILED"); compiled != nullptr && *compiled)
+    text += (text.empty() ? "" : ", ") + std::string("models of ") + compiled;
+  return text;
 }
 
 struct Candidate {
@@ -122,6 +132,8 @@ Result<std::shared_ptr<const FallbackProvider>> SelectProviders(const SelectionP
   FallbackOptions fallback;
   fallback.requested = SelectionPolicyText(policy);
   fallback.required = policy.require_npu;
+  // Who names a device wants to know about it now.
+  fallback.retry_failures = policy.require_npu || policy.kind == Kind::kProvider;
   fallback.choose_by_speed = policy.kind == Kind::kAuto && !policy.require_npu;
   std::vector<ChainLink> chain;
   std::vector<Hop> hops;
@@ -158,8 +170,11 @@ Result<std::shared_ptr<const FallbackProvider>> SelectProviders(const SelectionP
             {info.name, "", HopStage::kLoad, status.code(), status.message(), info.hint});
         continue;
       }
-      chain.push_back(
-          {.info = info, .provider = std::move(opened).value(), .driver = DriverOf(info, devices)});
+      chain.push_back({.info = info,
+                       .provider = std::move(opened).value(),
+                       .driver = DriverOf(info, devices),
+                       .options = CompileOptionsText(policy),
+                       .cache_folder = CompiledFolder()});
     }
     if (chain.empty() && hops.empty()) hops = HopsOfDevices(devices);
     if (chain.empty() && hops.empty())

@@ -503,6 +503,64 @@ TEST_F(FallbackTest, VerdictsAreKept) {
   std::filesystem::remove_all(cache);
 }
 
+// What a compiler failed at is not asked of it at every start, until something is different.
+TEST_F(FallbackTest, FailuresToCompileAreRemembered) {
+  const std::string cache = TempPath("failures");
+  std::filesystem::remove_all(cache);
+  ASSERT_EQ(setenv("XDG_CACHE_HOME", cache.c_str(), 1), 0);
+  CompileCacheKey key{.file = cache + "/tessera/packed/model.packed",
+                      .identity = "model 1, one variant",
+                      .source = "model",
+                      .model = "model 1"};
+  std::vector<Hop> hops;
+  // How often the compiler was asked.
+  const auto compiled = [&](const SelectionPolicy& policy) {
+    const auto provider = Select(policy);
+    const auto kept = provider->OpenCache(key);
+    const int before = state_->compiled;
+    const Status status = Decode(*provider).status;
+    EXPECT_EQ(status.ok(), !policy.require_npu) << status.ToString();
+    hops = provider->Report().hops;
+    return state_->compiled - before;
+  };
+  const SelectionPolicy named{.kind = SelectionPolicy::Kind::kProvider, .provider = "mock:npu"};
+  for (const Fault fault : {Fault::kCompileError, Fault::kCompileCrash, Fault::kCompileHang}) {
+    SCOPED_TRACE(static_cast<int>(fault));
+    std::filesystem::remove_all(cache);
+    AddDevice(fault);
+    EXPECT_EQ(compiled(kAuto), 2) << "two groups";
+    EXPECT_EQ(compiled(kAuto), 0);
+    ASSERT_FALSE(hops.empty());
+    EXPECT_THAT(hops[0].message, HasSubstr("as on 20"));
+    EXPECT_THAT(hops[0].message, HasSubstr("not tried again: "));
+    EXPECT_THAT(hops[0].hint, HasSubstr("--device mock:npu"));
+    // Another variant of the same weights is the same model to the device.
+    key.identity = "model 1, another variant";
+    EXPECT_EQ(compiled(kAuto), 0);
+    key.model = "model 2";
+    EXPECT_EQ(compiled(kAuto), 2);
+    key.model = "model 1";
+    EXPECT_EQ(compiled(kAuto), 2) << "of a file that held another model in between";
+    EXPECT_EQ(compiled(named), 2);
+    EXPECT_EQ(compiled({.require_npu = true}), 1);
+    // One that compiles is good from then on.
+    state_->fault = Fault::kNone;
+    EXPECT_EQ(compiled(kAuto), 0);
+    EXPECT_EQ(compiled(named), 3);
+    EXPECT_EQ(compiled(kAuto), 3);
+    ASSERT_TRUE(ClearVerdicts(cache + "/tessera/placement").ok());
+    added_ = nullptr;
+  }
+  // What depends on the moment is not kept.
+  for (const Fault fault : {Fault::kBusy, Fault::kOutOfMemory}) {
+    AddDevice(fault);
+    EXPECT_EQ(compiled(kAuto), 2);
+    EXPECT_EQ(compiled(kAuto), 2);
+    added_ = nullptr;
+  }
+  std::filesystem::remove_all(cache);
+}
+
 TEST_F(FallbackTest, TheTextOfAllStagesTogetherDecides) {
   AddDevice(Fault::kNone);
   const auto provider = Select({.kind = SelectionPolicy::Kind::kNpu});
