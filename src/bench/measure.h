@@ -44,6 +44,13 @@ Status MeasureWhisper(const MeasureOptions& options, const std::string& name,
                       const std::string& path, Precision precision,
                       const std::shared_ptr<const CpuProvider>& provider, Report& report);
 
+// Encoder and decoder step of the Whisper model at `path` on each of `devices` (as --device takes
+// them), our own kernels in `precision`; appended to report.devices. A device that fails is told in
+// its entry. Nothing is chosen by speed or left for its results: the figures are to be seen.
+Status MeasureDevices(const MeasureOptions& options, const std::string& name,
+                      const std::string& path, const std::vector<std::string>& devices,
+                      Precision precision, Report& report);
+
 // Transcribes `audio_file` in both modes with the model that MeasureWhisper put last.
 Status MeasureEndToEnd(const MeasureOptions& options, const std::string& path,
                        const std::string& audio_file, Report& report);

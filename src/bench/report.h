@@ -103,6 +103,21 @@ struct AudioRate {
   double XRealTime() const { return seconds.best > 0 ? audio_seconds / seconds.best : 0; }
 };
 
+// A stage on a device, beside what the CPU computes in f32 of the same inputs.
+struct DeviceStage {
+  std::string id;             // "encoder", "decoder_1"
+  Sampled seconds;            // of a window, of a token
+  double cosine = 1;          // the lowest of all outputs
+  double relative_error = 0;  // the largest, of the largest value
+};
+
+struct DeviceReport {
+  std::string device;     // as asked for: "onnxruntime:cpu"
+  std::string placement;  // the line of a run's summary
+  std::string error;      // why there are no stages
+  std::vector<DeviceStage> stages;
+};
+
 struct Report {
   std::string version;  // "0.1.0 (0123abcd)"
   Machine machine;
@@ -110,6 +125,8 @@ struct Report {
   std::vector<AudioRate> rates;
   std::string audio_file;  // of end_to_end
   std::vector<ModelReport> models;
+  std::string devices_model;  // of devices
+  std::vector<DeviceReport> devices;
   std::vector<std::string> notes;  // what was left out and why
   bool interrupted = false;
 };

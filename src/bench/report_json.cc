@@ -95,6 +95,21 @@ std::string ReportJson(const Report& report) {
     }
     json["models"].push_back(std::move(item));
   }
+  json["devices"] = Json::array();
+  for (const DeviceReport& device : report.devices) {
+    Json item{{"device", device.device},
+              {"model", report.devices_model},
+              {"placement", device.placement},
+              {"error", device.error.empty() ? Json() : Json(device.error)},
+              {"stages", Json::array()}};
+    for (const DeviceStage& stage : device.stages) {
+      item["stages"].push_back({{"id", stage.id},
+                                {"seconds", SampledJson(stage.seconds)},
+                                {"cosine", stage.cosine},
+                                {"relative_error", stage.relative_error}});
+    }
+    json["devices"].push_back(std::move(item));
+  }
   json["notes"] = report.notes;
   // Names may hold bytes that are no UTF-8.
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";

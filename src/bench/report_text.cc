@@ -37,7 +37,15 @@ std::string TableText(const Table& table) {
 }  // namespace
 
 std::string ReportText(const Report& report) {
-  std::string text = MachineLine(report.machine) + "\n\n" + TableText(LimitsTable(report));
+  std::string text = MachineLine(report.machine) + "\n";
+  if (report.devices.empty() || report.limits.complete())
+    text += "\n" + TableText(LimitsTable(report));
+  if (!report.devices.empty()) {
+    text += '\n' + TableText(DevicesTable(report));
+    for (const DeviceReport& device : report.devices)
+      text +=
+          device.device + ": " + (device.error.empty() ? device.placement : device.error) + '\n';
+  }
   for (const ModelReport& model : report.models) {
     text += '\n' + TableText(SummaryTable(report, model));
     for (const Stage& stage : model.stages) text += '\n' + TableText(StepsTable(stage));

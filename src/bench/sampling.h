@@ -6,16 +6,13 @@
 #include <chrono>
 #include <vector>
 
+#include "base/clock.h"
 #include "bench/measure.h"
 
 namespace tessera::bench {
 
 inline constexpr int kMinRuns = 3;
 inline constexpr size_t kMaxRuns = 100000;
-
-inline double SecondsSince(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
 
 // Calls `run`, which returns a Status, once to warm up and then until the time is spent, at least
 // kMinRuns times. `on_run(seconds, is_best)` follows each counted run. A run longer than the time

@@ -81,6 +81,22 @@ Table LimitsTable(const Report& report) {
   return table;
 }
 
+Table DevicesTable(const Report& report) {
+  Table table{.title = report.devices_model + " on devices, beside the CPU in f32",
+              .header = {"", "encoder", "cosine", "decoder step", "cosine"},
+              .rows = {}};
+  for (const DeviceReport& device : report.devices) {
+    std::vector<std::string> row = {device.device};
+    for (const DeviceStage& stage : device.stages) {
+      row.push_back(Seconds(stage.seconds.best));
+      row.push_back(Format("%.6f", stage.cosine));
+    }
+    row.resize(table.header.size(), kNone);
+    table.rows.push_back(std::move(row));
+  }
+  return table;
+}
+
 Table SummaryTable(const Report& report, const ModelReport& model) {
   const auto p = static_cast<size_t>(model.precision);
   const std::string precision(kernels::PrecisionName(model.precision));

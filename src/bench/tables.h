@@ -22,6 +22,9 @@ Table SummaryTable(const Report& report, const ModelReport& model);
 // Step kinds of a stage, those with the most time first.
 Table StepsTable(const Stage& stage);
 
+// Devices beside each other.
+Table DevicesTable(const Report& report);
+
 // "AMD EPYC, avx512bf16, 2 threads, 32 MB last-level cache".
 std::string MachineLine(const Machine& machine);
 

@@ -1,4 +1,5 @@
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -15,6 +16,7 @@
 #include "pipelines/model_impl.h"
 #include "pipelines/silero_detector.h"
 #include "runtime/model_store.h"
+#include "tessera/devices.h"
 #include "tessera_version.h"
 
 namespace tessera::cli {
@@ -30,6 +32,7 @@ struct BenchOptions {
   int threads = 0;
   double seconds = kDefaultSeconds;
   std::string audio, html, svg;
+  std::vector<std::string> devices;
   bool json = false, quiet = false;
 };
 
@@ -66,9 +69,10 @@ class BenchRun {
   int Run() {
     std::string path;
     if (const Status found = FindModel(path); !found.ok()) return Fail(found);
-    Status measured = Measure(path);
+    Status measured = options_.devices.empty() ? Measure(path) : MeasureDevices(path);
     // Whoever was busy at the start may not be at the end.
-    if (measured.ok() && !path.empty()) measured = bench::MeasureMachine(measure_, report_);
+    if (measured.ok() && !path.empty() && options_.devices.empty())
+      measured = bench::MeasureMachine(measure_, report_);
     bench::ApplyLimits(report_);
     NoteNoise();
     progress_.Clear();
@@ -84,7 +88,10 @@ class BenchRun {
       PrintError(end_to_end_.message());
       return ExitCodeForFile(end_to_end_);
     }
-    return report_.interrupted ? kExitInterrupted : kExitOk;
+    if (report_.interrupted) return kExitInterrupted;
+    const bool all = std::ranges::all_of(
+        report_.devices, [](const bench::DeviceReport& device) { return device.error.empty(); });
+    return all ? kExitOk : kExitDeviceUnavailable;
   }
 
  private:
@@ -147,6 +154,16 @@ class BenchRun {
     return OkStatus();
   }
 
+  Status MeasureDevices(const std::string& path) {
+    report_.machine = {
+        .cpu = DetectCpu().name,
+        .isa = DetectCpu().isa,
+        .threads = options_.threads > 0 ? options_.threads : DetectCpu().usable_cores};
+    if (path.empty()) return OkStatus();
+    return bench::MeasureDevices(measure_, options_.model, path, options_.devices,
+                                 Precisions(options_.precision).front(), report_);
+  }
+
   Status MeasureDetector(const std::shared_ptr<const CpuProvider>& provider) {
     const Result<std::string> path = ModelPath(SileroDetector::kModelName);
     if (!path.ok()) {
@@ -195,6 +212,10 @@ int RunBenchCommand(const std::vector<std::string>& arguments) {
                  "time for each figure (default: 1; more is steadier)")
       ->check(CLI::Range(kLeastSeconds, kMostSeconds));
   app.add_option("--audio", options.audio, "recording to transcribe in both modes");
+  app.add_option("--device", options.devices,
+                 "instead of all that: encoder and decoder step on these devices (cpu, npu, or "
+                 "providers that tessera devices shows), beside the CPU in f32")
+      ->delimiter(',');
   app.add_flag("--json", options.json, "one JSON object instead of tables");
   app.add_option("--html", options.html, "write a page with tables and rooflines to this file");
   app.add_option("--svg", options.svg, "write the rooflines to this file");

@@ -40,7 +40,8 @@ void AddDeviceOptions(CLI::App& app, const char* group, ModelOptions* model,
       ->check(CLI::Range(0.0, kMostRunSeconds))
       ->group(group);
   app.add_option("--placement", *placement,
-                 "write to this JSON file what ran where, and why; - is stdout")
+                 "write to this file what ran where, and why: JSON, or for a name that ends with "
+                 ".txt lines to read; - is stdout")
       ->group(group);
 }
 
@@ -50,6 +51,7 @@ Status CheckDeviceOptions(const ModelOptions& model) {
 
 Status WritePlacement(const Model& model, const std::string& path) {
   if (path.empty()) return OkStatus();
+  if (path.ends_with(".txt")) return WriteFileAtomically(path, PlacementTextOf(model));
   const std::string json = model.placement_json();
   if (path != "-") return WriteFileAtomically(path, json + "\n");
   const std::string line = nlohmann::ordered_json{

@@ -13,6 +13,7 @@
 
 #include "base/check.h"
 #include "base/checksum.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/terminal.h"
 #include "cli/command.h"
@@ -36,10 +37,6 @@ constexpr size_t kChunksInFlight = 3;
 constexpr size_t kChunkBytes = 1 << 20;
 // Bad records of one file that are reported one by one.
 constexpr int kShownErrors = 20;
-
-double SecondsSince(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 // Says how texts become vectors; rows of an output file that were made otherwise are not continued.
 uint64_t SettingsHash(const EmbedOptions& options, const Model& model) {

@@ -45,6 +45,8 @@ constexpr Flag kOwnFlags[] = {
     {"--exact", Kind::kBool, "exact"},
     {"--device", Kind::kValue, "device"},
     {"--require-npu", Kind::kSwitch, "require-npu"},
+    {"--compiled", Kind::kValue, "compiled"},
+    {"--device-run-limit", Kind::kValue, "device-run-limit"},
     {"--precision", Kind::kValue, "precision"},
     {"--threads", Kind::kValue, "threads"},
     {"--placement", Kind::kValue, "placement"},

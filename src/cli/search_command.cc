@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/checksum.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/terminal.h"
 #include "cli/command.h"
@@ -28,21 +29,13 @@ using Clock = std::chrono::steady_clock;
 
 constexpr size_t kMostQuestionBytes = 1 << 16;
 
-double SecondsSince(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
 // The index of a folder that was given in place of one: NAME-HASH.index in the cache.
 Result<std::string> IndexOfFolder(const std::string& folder, const std::string& model) {
   TESSERA_ASSIGN_OR_RETURN(const std::string cache, CacheFolder());
   const std::string path = CanonicalPath(folder);
   const std::string key = path + '\n' + model;
-  char hash[17];
-  std::snprintf(hash, sizeof(hash), "%016llx",
-                static_cast<unsigned long long>(
-                    Checksum64({reinterpret_cast<const uint8_t*>(key.data()), key.size()})));
   std::string name = BaseName(path).substr(0, 100);
-  return JoinPath(JoinPath(cache, "search"), name + "-" + hash + ".index");
+  return JoinPath(JoinPath(cache, "search"), name + "-" + Hex(Checksum64(AsBytes(key))) + ".index");
 }
 
 class SearchRun {

@@ -9,6 +9,7 @@
 #include <stop_token>
 
 #include "base/atomic_file.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/terminal.h"
 #include "cli/command.h"
@@ -25,10 +26,6 @@ namespace tessera::cli {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-double SecondsSince(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 // Whether `message` names `what` already, as a word of its own. Most errors of files do.
 bool Mentions(std::string_view message, std::string_view what) {

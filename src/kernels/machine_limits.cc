@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/clock.h"
 #include "kernels/machine_limits_loops.h"
 
 namespace tessera::kernels {
@@ -19,10 +20,6 @@ using Clock = std::chrono::steady_clock;
 constexpr double kSampleSeconds = 3e-3;
 constexpr int64_t kBarriersPerSample = 2000;
 constexpr int64_t kReadBytesPerSample = int64_t{64} << 20;
-
-double SecondsSince(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 LimitLoops CurrentLoops() {
   LimitLoops loops;

@@ -107,6 +107,10 @@ std::string Model::device() const { return impl_->provider->Report().chosen(); }
 std::string Model::placement() const { return PlacementLine(impl_->provider->Report()); }
 std::string Model::placement_json() const { return PlacementJson(impl_->provider->Report()); }
 
+std::string PlacementTextOf(const Model& model) {
+  return PlacementText(model.impl()->provider->Report());
+}
+
 bool RequiredDeviceFailed(const Model& model) {
   return model.impl()->provider->required_device_failed();
 }

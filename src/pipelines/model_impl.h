@@ -27,6 +27,8 @@ Result<std::shared_ptr<const TextEncoder>> TextEncoderOf(const Model& model);
 
 // Whether a run failed since ModelOptions::require_npu left no other device.
 bool RequiredDeviceFailed(const Model& model);
+// placement_json for people: several lines.
+std::string PlacementTextOf(const Model& model);
 
 // What kAuto means on this CPU; the others as they are.
 Precision ResolvePrecision(Precision precision);

@@ -6,6 +6,7 @@
 #include <unordered_map>
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/file_lock.h"
 #include "base/sha256.h"
@@ -21,15 +22,6 @@ using Clock = std::chrono::steady_clock;
 // Texts of one call of the model: enough for packed batches on all threads.
 constexpr size_t kBatchPassages = 256, kBatchPassagesOfThread = 64;
 constexpr size_t kSniffedBytes = 1 << 16;
-int64_t SystemNowNs() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
-
-double SecondsSince(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 using Planned = PlannedDocument;
 
@@ -52,7 +44,7 @@ class Updater {
     TESSERA_ASSIGN_OR_RETURN(const FileLock lock, FileLock::Acquire(path_));
     TESSERA_RETURN_IF_ERROR(OpenOrCreate());
     TESSERA_RETURN_IF_ERROR(ChangeRoots());
-    started_ns_ = options_.now_ns != 0 ? options_.now_ns : SystemNowNs();
+    started_ns_ = options_.now_ns != 0 ? options_.now_ns : NowNs();
     Result<SearchScan> scan = ScanRoots(settings_, path_, stop_);
     if (!scan.ok()) {
       if (scan.status().code() != StatusCode::kCancelled) return std::move(scan).status();

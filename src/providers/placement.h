@@ -36,7 +36,9 @@ struct StagePlacement {
   DeviceKind device = DeviceKind::kCpu;  // where the stage was to run
   // The device is emulated or virtual: whatever runs there does not run on an NPU.
   bool emulated = false;
-  int64_t subgraphs = 1;  // parts between which tensors change hands
+  // Parts on the stage's device, as its library records them. One that looks for a kernel for each
+  // node records each node; runtime/placement_report.h counts parts then.
+  int64_t subgraphs = 1;
   std::vector<NodePlacement> nodes;
   // Nodes of the graph that were not compiled, since the host does them around every run: rows of
   // tables that are looked up, rows that are stored in a state.

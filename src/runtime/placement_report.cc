@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 
 namespace tessera {
 namespace {
@@ -64,6 +65,56 @@ std::string StagesText(const std::vector<const StageReport*>& stages, size_t all
          std::to_string(nodes) + " nodes, " + PercentText(least) + " % of FLOPs)";
 }
 
+// Names with their numbers left out, and how many there are of each kind: "layers.#.key (6), rows".
+std::string Folded(const std::vector<std::string>& names) {
+  std::vector<std::pair<std::string, std::vector<std::string>>> kinds;
+  for (const std::string& name : names) {
+    std::string kind;
+    for (const char c : name) {
+      const bool digit = c >= '0' && c <= '9';
+      if (!digit || !kind.ends_with('#')) kind += digit ? '#' : c;
+    }
+    auto known = std::ranges::find(kinds, kind, [](const auto& entry) { return entry.first; });
+    if (known == kinds.end()) known = kinds.insert(known, {kind, {}});
+    known->second.push_back(name);
+  }
+  std::string text;
+  for (size_t i = 0; i < kinds.size(); ++i) {
+    text += i == 0 ? "" : ", ";
+    if (i == kShownNodes) {
+      text += "...";
+      break;
+    }
+    const auto& [kind, members] = kinds[i];
+    text += members.size() == 1 ? members[0] : kind + " (" + std::to_string(members.size()) + ")";
+  }
+  return text;
+}
+
+// Runs of nodes on the device: nodes belong together when no way between them leaves it. The number
+// of a node is how often the way to it has left. What is in neither set passes the way on.
+int64_t CountParts(const Graph& graph, const std::map<std::string, bool>& on_device) {
+  const auto find = [&](const Node& node) { return on_device.find(node.name); };
+  std::map<ValueId, std::pair<int64_t, bool>> ways;  // number, and whether it is on the device
+  std::set<int64_t> parts;
+  for (const Node& node : graph.nodes()) {
+    const auto found = find(node);
+    const bool known = found != on_device.end(), there = known && found->second;
+    int64_t number = 0;
+    bool inputs_there = false;
+    for (const ValueId id : node.inputs) {
+      const auto way = ways.find(id);
+      if (way == ways.end()) continue;
+      const bool leaves = known && !there && way->second.second;
+      number = std::max(number, way->second.first + (leaves ? 1 : 0));
+      inputs_there |= way->second.second;
+    }
+    if (there) parts.insert(number);
+    for (const ValueId id : node.outputs) ways[id] = {number, known ? there : inputs_there};
+  }
+  return static_cast<int64_t>(parts.size());
+}
+
 Json StageJson(const StageReport& s) {
   const StagePlacement& p = s.placement;
   Json json = {
@@ -77,7 +128,7 @@ Json StageJson(const StageReport& s) {
       {"host_nodes", p.host_nodes},
       {"flops_percent", Percent(s.flops_on_device)},
       {"weight_bytes_percent", Percent(s.weights_on_device)},
-      {"subgraphs", p.subgraphs},
+      {"subgraphs", s.subgraphs},
       {"evidence", EvidenceTierName(s.evidence)},
       {"compile_seconds", p.compile_seconds},
       {"from_cache", p.from_cache}};
@@ -116,6 +167,11 @@ StageReport MakeStageReport(const Graph& graph, const DimBindings& sizes,
     const auto [at, added] = on_device.emplace(node.name.substr(0, slash), there);
     at->second &= there;
   }
+  // A library that looks for a kernel for each node has parts of single nodes in its record, which
+  // it runs one after the other all the same.
+  const bool by_node = placement.subgraphs == report.nodes_on_device;
+  const int64_t counted = by_node ? CountParts(graph, on_device) : 0;
+  report.subgraphs = counted > 0 ? counted : placement.subgraphs;
   for (const std::string& node : placement.host_nodes) on_device.emplace(node, false);
   double flops = 0, there_flops = 0, bytes = 0, there_bytes = 0;
   // A table that is looked up on the host and multiplied with on the device is on the device.
@@ -204,12 +260,13 @@ std::string PlacementText(const PlacementReport& report) {
                   p.device_name.empty() ? "this machine" : p.device_name.c_str(),
                   DeviceText(p).c_str(), static_cast<long long>(s.nodes_on_device), p.nodes.size(),
                   PercentText(s.flops_on_device).c_str(), PercentText(s.weights_on_device).c_str(),
-                  static_cast<long long>(p.subgraphs), p.subgraphs == 1 ? "subgraph" : "subgraphs",
+                  static_cast<long long>(s.subgraphs), s.subgraphs == 1 ? "subgraph" : "subgraphs",
                   EvidenceTierName(s.evidence));
     text += line;
     if (!p.host_nodes.empty()) {
       text += "  on the host around each run: " + std::to_string(p.host_nodes.size()) +
-              " nodes (rows that are looked up or stored)\n";
+              (p.host_nodes.size() == 1 ? " node" : " nodes") +
+              " (rows that are looked up or stored): " + Folded(p.host_nodes) + "\n";
     }
     if (s.checks && s.checks->accurate) {
       std::snprintf(line, sizeof(line), "  checked against the CPU in f32: cosine %.6f\n",

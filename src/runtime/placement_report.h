@@ -18,7 +18,10 @@ namespace tessera {
 // One stage; shares are of the stage's whole work, 0 to 1.
 struct StageReport {
   StagePlacement placement;
-  int64_t nodes_on_device = 0;    // of placement.nodes
+  int64_t nodes_on_device = 0;  // of placement.nodes
+  // Parts of the stage on the device, between which tensors go through another one: those that its
+  // library made, or where the library has none, runs of nodes in the graph.
+  int64_t subgraphs = 1;
   double flops_on_device = 0;     // share
   double weights_on_device = 0;   // share of the weights' bytes
   std::optional<Verdict> checks;  // of the device that runs it, where it was tried
@@ -45,7 +48,7 @@ StageReport MakeStageReport(const Graph& graph, const DimBindings& sizes, StageP
 // "encoder on onnxruntime:qnn (NPU, 225/225 nodes, 100 % of FLOPs); cross_kv, decoder on cpu (the
 // CPU is faster: 2.1 ms against 4.0 ms)"
 std::string PlacementLine(const PlacementReport& report);
-// Stages, nodes that are elsewhere with their reasons, hops; several lines.
+// Stages, nodes that are elsewhere with their reasons, what the host does, hops; several lines.
 std::string PlacementText(const PlacementReport& report);
 // One JSON object; docs/cli.md describes it.
 std::string PlacementJson(const PlacementReport& report);

@@ -31,6 +31,14 @@ h.check("limits are figures", all(report["limits"][k]["best"] > 0 for k in repor
 h.check("no model, no stage", report["models"] == [] and len(report["notes"]) >= 2, result.stdout)
 
 h.model("whisper-base")
+result = h.run("bench", "whisper-base", *SHORT, "--device", "cpu,no:such", "--json")
+h.expect("devices, one of which is not there", result, 5)
+devices = json.loads(result.stdout)["devices"]
+h.check("our own kernels agree with their f32", [s["id"] for s in devices[0]["stages"]] == ["encoder", "decoder_1"] and
+        all(s["cosine"] > 0.99 and s["seconds"]["best"] > 0 for s in devices[0]["stages"]) and "on cpu" in devices[0]["placement"],
+        result.stdout)
+h.check("and the other says why", devices[1]["stages"] == [] and "no:such" in devices[1]["error"], result.stdout)
+
 page, drawing = h.dir / "bench.html", h.dir / "bench.svg"
 result = h.run("bench", "whisper-base", *SHORT, "--precision", "all", "--json", "--html", page, "--svg", drawing, "--audio", SAMPLE)
 h.expect("whole run", result, 0)

@@ -100,7 +100,7 @@ TEST(BenchReport, JsonHasTheKeysThatArePromised) {
   using V = std::vector<std::string>;
   EXPECT_EQ(json["schema"], "tessera-bench/1");
   EXPECT_EQ(Keys(json), (V{"schema", "version", "interrupted", "machine", "limits", "rates",
-                           "audio_file", "models", "notes"}));
+                           "audio_file", "models", "devices", "notes"}));
   EXPECT_EQ(Keys(json["machine"]), (V{"cpu", "isa", "threads", "last_level_cache_bytes"}));
   EXPECT_EQ(Keys(json["limits"]),
             (V{"f32_operations_per_s", "bf16_operations_per_s", "int8_operations_per_s",
@@ -156,6 +156,29 @@ TEST(BenchReport, TablesSayWhatTheyMeasured) {
                                       "0.000000163", "compute", "50 %"}));
   for (const Table& table : {summary, steps, LimitsTable(report)})
     for (const auto& row : table.rows) EXPECT_EQ(row.size(), table.header.size());
+}
+
+TEST(BenchReport, DevicesAreBesideEachOther) {
+  Report report;
+  report.devices_model = "small";
+  report.devices.push_back(
+      {.device = "mock:npu",
+       .placement = "all on mock:npu",
+       .stages = {{.id = "encoder", .seconds = {0.5, 0.6, 3}, .cosine = 0.9995},
+                  {.id = "decoder_1", .seconds = {0.002, 0.003, 9}}}});
+  report.devices.push_back({.device = "other:npu", .error = "is not there"});
+  const Table table = DevicesTable(report);
+  EXPECT_EQ(table.rows[0],
+            (std::vector<std::string>{"mock:npu", "500 ms", "0.999500", "2.00 ms", "1.000000"}));
+  EXPECT_EQ(table.rows[1], (std::vector<std::string>{"other:npu", "–", "–", "–", "–"}));
+  const std::string text = ReportText(report);
+  EXPECT_THAT(text, HasSubstr("mock:npu: all on mock:npu\n"));
+  EXPECT_THAT(text, HasSubstr("other:npu: is not there\n"));
+  EXPECT_THAT(text, Not(HasSubstr("GFLOP/s"))) << "limits that were not measured";
+  const auto json = nlohmann::json::parse(ReportJson(report));
+  EXPECT_EQ(json["devices"][0]["stages"][0]["cosine"], 0.9995);
+  EXPECT_TRUE(json["devices"][0]["error"].is_null());
+  EXPECT_EQ(json["devices"][1]["error"], "is not there");
 }
 
 TEST(BenchReport, DigitsAreThreeAndNoExponent) {

@@ -71,6 +71,45 @@ TEST(StageReportTest, ANodeIsOnTheDeviceWhenAllThatItBecameIs) {
   EXPECT_DOUBLE_EQ(some.weights_on_device, (768.0 + 160) / (768 + 768 + 160));
 }
 
+// ONNX Runtime records each node for itself where its provider has kernels: onnxruntime:cpu.
+TEST(StageReportTest, PartsAreWhatLiesTogether) {
+  const Graph graph = Sample();
+  const auto parts = [&](int64_t recorded, bool large, bool small, bool logits) {
+    StagePlacement placement =
+        OnNpu({Node("large/MatMul", large), Node("small/MatMul", small), Node("logits/x", logits)});
+    placement.subgraphs = recorded;
+    return MakeStageReport(graph, {{"tokens", 4}}, placement).subgraphs;
+  };
+  EXPECT_EQ(parts(3, true, true, true), 1);
+  EXPECT_EQ(parts(2, false, true, true), 1) << "nothing between them";
+  EXPECT_EQ(parts(2, true, true, true), 2) << "a compiler has its own reasons";
+  // Three layers in a row, the middle one elsewhere.
+  GraphBuilder b("model.row");
+  samples::Random random(1);
+  ValueId x = b.Input("x", DType::kF32, {Dim("tokens"), Dim(16)});
+  for (const char* name : {"first", "second", "third"})
+    x = b.Linear(name, x, b.Constant(std::string(name) + ".weight", random.Floats({16, 16})));
+  b.Output("y", x);
+  auto row = b.Build();
+  ASSERT_TRUE(row.ok());
+  StagePlacement placement =
+      OnNpu({Node("first/MatMul", true), Node("second/MatMul", false), Node("third/MatMul", true)});
+  placement.subgraphs = 2;
+  placement.host_nodes.clear();
+  EXPECT_EQ(MakeStageReport(*row, {{"tokens", 4}}, placement).subgraphs, 2);
+}
+
+TEST(PlacementReportTest, WhatTheHostDoesIsFolded) {
+  StageReport stage;
+  stage.placement = OnNpu({});
+  stage.placement.host_nodes = {"rows", "layers.0.key", "layers.10.key", "layers.0.value"};
+  PlacementReport report;
+  report.stages.push_back(stage);
+  EXPECT_THAT(PlacementText(report),
+              HasSubstr("4 nodes (rows that are looked up or stored): rows, layers.#.key (2), "
+                        "layers.0.value\n"));
+}
+
 TEST(PlacementReportTest, LineTextAndJsonSayTheSame) {
   const Graph graph = Sample();
   PlacementReport report;

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "base/check.h"
+#include "providers/onnxruntime/engine.h"
 
 namespace tessera {
 namespace {
@@ -127,12 +128,14 @@ Status OrtModel::ReadPlacement() {
     ort_->ReleaseStatus(status);
     return OkStatus();
   }
-  placement_.subgraphs = static_cast<int64_t>(count);
+  // Of a provider that compiles, an entry is one compiled part; of one with kernels, a single node.
+  int64_t on_cpu = 0;
   for (size_t i = 0; i < count; ++i) {
     const char* ep = nullptr;
     const OrtEpAssignedNode* const* nodes = nullptr;
     size_t num_nodes = 0;
     TESSERA_RETURN_IF_ERROR(ort_.Check(ort_->EpAssignedSubgraph_GetEpName(subgraphs[i], &ep)));
+    on_cpu += std::string_view(ep) == kOrtCpuProvider ? 1 : 0;
     TESSERA_RETURN_IF_ERROR(
         ort_.Check(ort_->EpAssignedSubgraph_GetNodes(subgraphs[i], &nodes, &num_nodes)));
     for (size_t n = 0; n < num_nodes; ++n) {
@@ -147,6 +150,9 @@ Status OrtModel::ReadPlacement() {
       placement_.nodes.push_back(std::move(node));
     }
   }
+  // What is left to the CPU is no part of the device's.
+  const auto all = static_cast<int64_t>(count);
+  placement_.subgraphs = on_cpu < all ? all - on_cpu : on_cpu;
   return OkStatus();
 }
 
