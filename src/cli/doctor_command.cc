@@ -7,7 +7,6 @@
 #include "base/atomic_file.h"
 #include "base/check.h"
 #include "base/file.h"
-#include "base/temporary_folder.h"
 #include "cli/command.h"
 #include "cli/exit_code.h"
 #include "cli/interrupt.h"
@@ -16,7 +15,6 @@
 #include "doctor/report.h"
 #include "doctor/stage_models.h"
 #include "formats/onnx.h"
-#include "formats/onnx_writer.h"
 #include "runtime/model_store.h"
 #include "tessera_version.h"
 
@@ -96,33 +94,15 @@ Status Compile(const DoctorOptions& options, const std::string& path,
   return OkStatus();
 }
 
-// Writes the fixed model, proves it equal where ONNX Runtime is there, and takes it back where it
-// is not equal.
 Status Fix(const DoctorOptions& options, const doctor::Bindings& bind,
            doctor::DoctorReport& report) {
-  constexpr double kLeastCosine = 0.99999;
-  TESSERA_ASSIGN_OR_RETURN(const TemporaryFolder folder, TemporaryFolder::Create());
-  const std::string before = JoinPath(folder.path(), "before.onnx");
-  TESSERA_ASSIGN_OR_RETURN(OnnxModel unchanged, ReadOnnx(options.model));
-  const doctor::FixOptions only_bind{bind, false, false, false};
-  TESSERA_RETURN_IF_ERROR(doctor::FixModel(unchanged, only_bind).status());
-  TESSERA_RETURN_IF_ERROR(WriteOnnx(unchanged, before));
-  TESSERA_ASSIGN_OR_RETURN(OnnxModel model, ReadOnnx(options.model));
-  TESSERA_ASSIGN_OR_RETURN(const doctor::FixSummary summary,
-                           doctor::FixModel(model, {.bind = bind}));
-  TESSERA_RETURN_IF_ERROR(WriteOnnx(model, options.fix));
-  report.notes.push_back(options.fix + ": " + summary.ToString());
-  const Result<doctor::Proof> proof = doctor::ProveEqual(before, options.fix);
-  if (!proof.ok()) {
-    report.notes.push_back(options.fix + ": not proven equal: " + proof.status().message());
-    return OkStatus();
-  }
-  report.notes.push_back(options.fix + ": " + proof->ToString());
-  if (proof->worst_cosine >= kLeastCosine) return OkStatus();
-  std::remove(options.fix.c_str());
-  std::remove((options.fix + ".data").c_str());
-  return Internal("the fixed model differs from the original (" + proof->ToString() +
-                  ") and was removed");
+  TESSERA_ASSIGN_OR_RETURN(const doctor::FixedFile fixed,
+                           doctor::FixFile(options.model, options.fix, {.bind = bind}));
+  report.notes.push_back(options.fix + ": " + fixed.summary.ToString());
+  report.notes.push_back(
+      options.fix + ": " +
+      (fixed.proof ? fixed.proof->ToString() : "not proven equal: " + fixed.not_proven));
+  return OkStatus();
 }
 
 Status Examine(const DoctorOptions& options, doctor::DoctorReport& report) {

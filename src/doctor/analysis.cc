@@ -7,6 +7,7 @@
 #include "doctor/inline.h"
 #include "doctor/op_database.h"
 #include "doctor/patterns.h"
+#include "doctor/quantized.h"
 #include "text/utf8.h"
 
 namespace tessera::doctor {
@@ -33,7 +34,7 @@ std::string Interface(const OnnxValueInfo& info, const Inference& inference) {
 class Analyzer {
  public:
   Analyzer(const OnnxModel& model, const Inference& inference, const AnalysisOptions& options)
-      : model_(model), inference_(inference), options_(options) {
+      : model_(model), inference_(inference), options_(options), units_(model.graph) {
     const auto opset = model.opsets.find("");
     opset_ = opset == model.opsets.end() ? 0 : opset->second;
     Wire();
@@ -140,17 +141,18 @@ class Analyzer {
     view.dead = dead_[i];
     view.in_gelu = i < gelu_.size() && gelu_[i];
     view.database = options_.database;
-    const bool boundary = node.op_type == "QuantizeLinear" || node.op_type == "DequantizeLinear";
-    for (const int p : producers_[i]) {
-      const bool from_q = model_.graph.nodes[static_cast<size_t>(p)].op_type == "DequantizeLinear";
-      view.quantized = view.quantized || (from_q && !boundary);
-    }
+    view.inference = &inference_;
+    if (IsQuantize(node) || IsDequantize(node)) return view;
+    for (const std::string_view name : node.inputs)
+      view.dequantize.push_back(name.empty() ? nullptr : units_.Dequantize(name));
+    if (!node.outputs.empty()) view.quantize = units_.Quantize(node.outputs[0]);
     return view;
   }
 
   const OnnxModel& model_;
   const Inference& inference_;
   const AnalysisOptions& options_;
+  const QuantizedUnits units_;
   int64_t opset_ = 0;
   Wiring wiring_;
   std::vector<std::vector<int>> producers_;

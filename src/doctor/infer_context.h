@@ -68,6 +68,7 @@ struct RuleTable {
 };
 RuleTable ElementwiseRules();
 RuleTable ShapeRules();
+RuleTable MakerRules();
 RuleTable IndexRules();
 RuleTable LayerRules();
 RuleTable ContribRules();  // com.microsoft

@@ -83,7 +83,8 @@ bool TakeVarint(std::string_view& bytes, uint64_t& value) {
 
 std::string_view SourceTitle(TargetFamily family, size_t i) {
   if (family == TargetFamily::kQnn) return i == 0 ? "qnn-compiler" : i == 1 ? "qnn" : "";
-  if (family == TargetFamily::kOpenVino) return i == 0 ? "openvino" : "";
+  if (family == TargetFamily::kOpenVino)
+    return i == 0 ? "intel-compiler" : i == 1 ? "openvino" : "";
   return "";
 }
 
@@ -204,7 +205,7 @@ std::optional<OpDatabase::Hit> OpDatabase::LookRelaxed(const Table& table,
 
 const OpDatabase::Table* OpDatabase::FindTable(std::string_view source,
                                                const NodeView& view) const {
-  std::string key = std::string(source) + "/";
+  std::string key = std::string(source) + (view.quantized() ? "/qdq:" : "/");
   if (!view.node->domain.empty()) key += std::string(view.node->domain) + ".";
   const auto it = tables_.find(key + std::string(view.op()));
   if (it == tables_.end()) return nullptr;
@@ -249,7 +250,6 @@ std::string OpDatabase::NearRemedy(const Table& table,
 }
 
 std::optional<NodeVerdict> OpDatabase::Judge(const NodeView& view, const Target& target) const {
-  if (view.quantized) return std::nullopt;  // rows are of plain operators
   for (size_t i = 0; !SourceTitle(target.family, i).empty(); ++i) {
     const Table* table = FindTable(SourceTitle(target.family, i), view);
     if (table == nullptr) continue;
@@ -268,7 +268,7 @@ std::optional<NodeVerdict> OpDatabase::Judge(const NodeView& view, const Target&
     for (size_t f = 0; f < values.size() && of.size() < 120; ++f) {
       if (values[f] == "none" || values[f] == "n") continue;
       const char kind = table->features[f].code[0];
-      if (kind != 't' && kind != 'd') continue;
+      if (kind != 't' && kind != 'd' && kind != 'u' && kind != 'v') continue;
       of += (of.empty() ? "" : ", ") + DescribeFeature(table->features[f].code, values[f]);
     }
     NodeVerdict verdict;

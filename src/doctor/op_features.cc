@@ -79,7 +79,15 @@ std::optional<std::string> FeatureValue(const NodeView& view, std::string_view c
   const bool of_output = code[0] == 'o' || code[0] == 'D';
   const auto& side = of_output ? view.outputs : view.inputs;
   const ValueFacts* value = index < side.size() ? side[index] : nullptr;
+  const auto type_or_none = [](OnnxType type) { return type == 0 ? "none" : UpperName(type); };
   switch (code[0]) {
+    case 'u':
+      return type_or_none(view.QuantizedInput(index));
+    case 'v':
+      return type_or_none(view.QuantizedOutput());
+    case 'k':
+      if (value == nullptr) return "n";
+      return Flag(view.QuantizedInput(index) == 0 && value->KnownAtLoad());
     case 't':
     case 'o':
       if (value == nullptr) return "none";
@@ -117,6 +125,10 @@ std::string DescribeFeature(std::string_view code, std::string_view value) {
       return "input " + index + " of type " + text;
     case 'o':
       return "output " + index + " of type " + text;
+    case 'u':
+      return "input " + index + " quantized as " + text;
+    case 'v':
+      return "result quantized as " + text;
     case 'd':
       return "input " + index + " of rank " + text;
     case 'D':

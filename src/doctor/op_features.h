@@ -4,6 +4,8 @@
 //   tK, oK        element type of input or output K: "FLOAT", "INT64", ...; "none" where absent
 //   dK, DK        rank of input or output K
 //   cK            input K is constant: "1", "0"; "n" where absent
+//   uK, v0        integer type of input K or output 0 of a quantized node unit; "none" outside
+//   kK            input K is constant and not quantized: "1", "0"; "n" where absent
 //   sK            input K has one element: "1", "0"
 //   bKL           input K is smaller than the broadcast of inputs K and L: "1", "0"
 //   n             number of inputs

@@ -12,7 +12,15 @@ namespace tessera::doctor {
 namespace {
 
 constexpr int kRuns = 2;
+constexpr double kLeastCosine = 0.99999;
+constexpr double kLargestError = 0.01;  // of the largest value
 constexpr int64_t kMostElements = int64_t{1} << 28;
+
+std::string Text(double number, const char* format = "%.3g") {
+  char text[40];
+  std::snprintf(text, sizeof(text), format, number);
+  return text;
+}
 
 struct Named {
   std::string name;
@@ -85,36 +93,75 @@ double At(const View& view, int64_t i) {
   }
 }
 
-void Compare(const View& a, const View& b, Proof& proof) {
-  double dot = 0, aa = 0, bb = 0;
-  for (int64_t i = 0; i < a.size(); ++i) {
-    const double x = At(a, i), y = At(b, i);
-    const double difference = std::fabs(x - y);
-    // Not a number on one side only is as different as can be.
-    if (std::isnan(x) != std::isnan(y)) proof.max_difference = INFINITY;
-    if (difference > proof.max_difference) proof.max_difference = difference;
+// What of two outputs of one shape is not equal; "" when nothing.
+std::string Compare(const View& before, const View& after, Proof& proof, bool& any_finite) {
+  double dot = 0, aa = 0, bb = 0, largest = 0, most = 0;
+  for (int64_t i = 0; i < before.size(); ++i) {
+    const double x = At(before, i), y = At(after, i);
+    if (!std::isfinite(x) || !std::isfinite(y)) {
+      if (x == y || (std::isnan(x) && std::isnan(y))) continue;
+      return "element " + std::to_string(i) + " is " + Text(x) + " before, " + Text(y) + " after";
+    }
+    any_finite = true;
+    most = std::max(most, std::fabs(x - y));
+    largest = std::max({largest, std::fabs(x), std::fabs(y)});
     dot += x * y;
     aa += x * x;
     bb += y * y;
   }
-  if (aa > 0 && bb > 0) proof.worst_cosine = std::min(proof.worst_cosine, dot / std::sqrt(aa * bb));
-  if ((aa > 0) != (bb > 0)) proof.worst_cosine = 0;
+  proof.max_difference = std::max(proof.max_difference, most);
+  const double cosine = aa > 0 && bb > 0 ? dot / std::sqrt(aa * bb) : aa == bb ? 1 : 0;
+  proof.worst_cosine = std::min(proof.worst_cosine, cosine);
+  const bool rounds =
+      before.dtype == DType::kF32 || before.dtype == DType::kF16 || before.dtype == DType::kBF16;
+  if (most <= (rounds ? kLargestError * largest : 0) && cosine >= (rounds ? kLeastCosine : 0))
+    return "";
+  return "difference " + Text(most) + " of " + Text(largest) + ", cosine " + Text(cosine);
+}
+
+// The interface of `after` beside that of `before`; "" when it is the same.
+std::string CompareInterfaces(const std::vector<Named>& before, const OnnxModel& after,
+                              const Inference& inference) {
+  for (const Named& output : before) {
+    const auto it = std::find_if(after.graph.outputs.begin(), after.graph.outputs.end(),
+                                 [&](const OnnxValueInfo& o) { return o.name == output.name; });
+    if (it == after.graph.outputs.end()) return "output " + QuotedName(output.name) + " is gone";
+    const ValueFacts& facts = inference.Find(output.name);
+    const std::optional<DType> dtype = OnnxDType(facts.type);
+    const View view = output.tensor.ViewOf();
+    bool same = dtype == view.dtype && facts.Static() && facts.shape->size() == view.shape.size();
+    for (size_t i = 0; same && i < view.shape.size(); ++i)
+      same = (*facts.shape)[i].Is(view.shape[i]);
+    if (!same) {
+      return "output " + QuotedName(output.name) + " is " + facts.ToString() + ", expected " +
+             std::string(DTypeName(view.dtype)) + " " + ShapeToString(view.shape);
+    }
+  }
+  return "";
+}
+
+Status RunOnce(const FixedBackend& backend, const std::string& path,
+               const std::vector<Named>& inputs, std::vector<Named>& outputs) {
+  TESSERA_ASSIGN_OR_RETURN(const std::unique_ptr<FixedModel> compiled,
+                           backend.Compile(path, {}, {}));
+  std::vector<NamedView> in;
+  for (const Named& input : inputs) in.push_back({input.name, input.tensor.ViewOf()});
+  std::vector<NamedMutableView> out;
+  for (Named& output : outputs) out.push_back({output.name, output.tensor.MutableViewOf()});
+  return compiled->Run(in, out, {});
 }
 
 }  // namespace
 
 std::string Proof::ToString() const {
-  char text[160];
-  std::snprintf(text, sizeof(text),
-                "equal on %lld outputs of %lld runs with %s: largest difference %.3g, cosine %.9f",
-                static_cast<long long>(outputs), static_cast<long long>(runs), library.c_str(),
-                max_difference, worst_cosine);
-  return text;
+  if (!equal()) return "not equal with " + library + ": " + difference;
+  return "equal on " + std::to_string(outputs) + " outputs of " + std::to_string(runs) +
+         " runs with " + library + ": largest difference " + Text(max_difference) + ", cosine " +
+         Text(worst_cosine, "%.9f");
 }
 
 Result<Proof> ProveEqual(const std::string& before, const std::string& after) {
-  OnnxRuntimeOptions options;
-  TESSERA_ASSIGN_OR_RETURN(const auto backend, OpenOnnxRuntimeBackend("cpu", options));
+  TESSERA_ASSIGN_OR_RETURN(const auto backend, OpenOnnxRuntimeBackend("cpu", {}));
   Proof proof;
   proof.library = backend->info().name + " " + backend->info().version;
   TESSERA_ASSIGN_OR_RETURN(const OnnxModel model, ReadOnnx(before));
@@ -125,26 +172,31 @@ Result<Proof> ProveEqual(const std::string& before, const std::string& after) {
                            Allocate(model.graph.outputs, model.graph, inference));
   TESSERA_ASSIGN_OR_RETURN(std::vector<Named> found,
                            Allocate(model.graph.outputs, model.graph, inference));
+  {
+    TESSERA_ASSIGN_OR_RETURN(const OnnxModel changed, ReadOnnx(after));
+    TESSERA_ASSIGN_OR_RETURN(const Inference of_changed, InferShapes(changed));
+    proof.difference = CompareInterfaces(expected, changed, of_changed);
+  }
   std::mt19937 random(20251121);
-  for (int run = 0; run < kRuns; ++run) {
-    std::vector<NamedView> in;
-    for (Named& input : inputs) {
-      Fill(input.tensor, random);
-      in.push_back({input.name, input.tensor.ViewOf()});
+  bool any_finite = false;
+  for (int run = 0; run < kRuns && proof.equal(); ++run) {
+    for (Named& input : inputs) Fill(input.tensor, random);
+    TESSERA_RETURN_IF_ERROR(RunOnce(*backend, before, inputs, expected));
+    if (const Status status = RunOnce(*backend, after, inputs, found); !status.ok()) {
+      proof.difference = "it does not run: " + status.message();
+      break;
     }
-    for (auto* outputs : {&expected, &found}) {
-      const std::string& path = outputs == &expected ? before : after;
-      TESSERA_ASSIGN_OR_RETURN(const std::unique_ptr<FixedModel> compiled,
-                               backend->Compile(path, {}, {}));
-      std::vector<NamedMutableView> out;
-      for (Named& output : *outputs) out.push_back({output.name, output.tensor.MutableViewOf()});
-      TESSERA_RETURN_IF_ERROR(compiled->Run(in, out, {}));
-    }
-    for (size_t i = 0; i < expected.size(); ++i) {
-      Compare(expected[i].tensor.ViewOf(), found[i].tensor.ViewOf(), proof);
+    for (size_t i = 0; i < expected.size() && proof.equal(); ++i) {
+      const std::string difference =
+          Compare(expected[i].tensor.ViewOf(), found[i].tensor.ViewOf(), proof, any_finite);
+      if (!difference.empty())
+        proof.difference = "output " + QuotedName(expected[i].name) + ": " + difference;
       ++proof.outputs;
     }
     ++proof.runs;
+  }
+  if (proof.equal() && !any_finite) {
+    return InvalidArgument("no output has a finite number for random inputs, which proves nothing");
   }
   return proof;
 }

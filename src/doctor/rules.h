@@ -25,13 +25,22 @@ struct NodeView {
   std::vector<const ValueFacts*> inputs;  // null where absent
   std::vector<const ValueFacts*> outputs;
   int64_t opset = 0;
-  bool has_rule = false;   // shape inference knows the operator
-  bool dead = false;       // no output of the model needs it
-  bool in_gelu = false;    // part of the five nodes that spell Gelu with Erf
-  bool quantized = false;  // between DequantizeLinear and QuantizeLinear
+  bool has_rule = false;  // shape inference knows the operator
+  bool dead = false;      // no output of the model needs it
+  bool in_gelu = false;   // part of the five nodes that spell Gelu with Erf
+  // The DequantizeLinear that makes input i, null where there is none, and the QuantizeLinear that
+  // alone reads output 0.
+  std::vector<const OnnxNode*> dequantize;
+  const OnnxNode* quantize = nullptr;
+  const Inference* inference = nullptr;
   const OpDatabase* database = nullptr;
 
   std::string_view op() const { return node->op_type; }
+  // Some input comes out of DequantizeLinear.
+  bool quantized() const;
+  // The integer type that input i or output 0 has as part of a quantized node unit; 0: none.
+  OnnxType QuantizedInput(size_t i) const;
+  OnnxType QuantizedOutput() const;
 };
 
 using NodeRule = std::optional<NodeVerdict> (*)(const NodeView&, const Target&);
@@ -61,6 +70,13 @@ struct ModelFacts {
 };
 // R1 (inputs), R3, R4, R7; R2, R5 and R6 follow from the nodes.
 std::vector<ModelFinding> JudgeModel(const ModelFacts& facts, const Target& target);
+
+// R7 and Q1: quantization nodes that no compiler takes, and such that a compiler takes and computes
+// other numbers with.
+void JudgeQuantization(const ModelFacts& facts, const Target& target,
+                       std::vector<ModelFinding>& out);
+// What Qualcomm's compiler refuses of a quantized node unit.
+std::optional<NodeVerdict> JudgeUnit(const NodeView& view, const Target& target);
 
 // Operators that a target's provider has a builder for; nothing where there is no such list.
 // `max_rank` is the highest rank of an operand, 0 where the documents name none.

@@ -1,6 +1,4 @@
 // Rules of the file as a whole.
-#include <cmath>
-
 #include "doctor/rules.h"
 
 namespace tessera::doctor {
@@ -73,51 +71,6 @@ void Opset(const ModelFacts& facts, const Target& target, std::vector<ModelFindi
                  "export with opset 17, or convert with onnx.version_converter"});
 }
 
-// Scales that are finite and not zero, zero points of the quantized type.
-void Quantization(const ModelFacts& facts, const Target&, std::vector<ModelFinding>& out) {
-  size_t bad_scale = 0, bad_zero = 0, dynamic_scale = 0, units = 0;
-  std::string first;
-  const auto remember = [&first](const OnnxNode& node, size_t& count) {
-    if (count++ == 0 && first.empty()) first = QuotedName(node.name);
-  };
-  for (const OnnxNode& node : facts.model->graph.nodes) {
-    const bool quantize = node.Is("QuantizeLinear") || node.Is("QuantizeLinear", "com.microsoft");
-    const bool back = node.Is("DequantizeLinear") || node.Is("DequantizeLinear", "com.microsoft");
-    if ((!quantize && !back) || node.inputs.size() < 2) continue;
-    ++units;
-    const ValueFacts& scale = facts.inference->Find(node.inputs[1]);
-    if (!scale.constant) remember(node, dynamic_scale);
-    for (const Number& n : scale.elements != nullptr ? *scale.elements : Numbers()) {
-      if (n.known() && std::isfinite(n.as_double()) && n.as_double() > 0) continue;
-      remember(node, bad_scale);
-      break;
-    }
-    if (node.inputs.size() < 3 || node.inputs[2].empty()) continue;
-    const OnnxType zero = facts.inference->Find(node.inputs[2]).type;
-    const OnnxType stored =
-        facts.inference->Find(back                   ? node.inputs[0]
-                              : node.outputs.empty() ? ""
-                                                     : node.outputs[0])
-            .type;
-    if (zero != 0 && stored != 0 && zero != stored) remember(node, bad_zero);
-  }
-  if (units == 0) return;
-  const auto add = [&](size_t count, const char* id, Severity severity, const char* what,
-                       const char* remedy) {
-    if (count == 0) return;
-    out.push_back({id, severity, std::to_string(count) + what + first, remedy});
-  };
-  add(bad_scale, "R7.scale", Severity::kError,
-      " quantization nodes have a scale that is zero, negative or not finite, first ",
-      "calibrate again with data that reaches these values");
-  add(bad_zero, "R7.zero-point", Severity::kError,
-      " quantization nodes have a zero point of another type than their data, first ",
-      "quantize again");
-  add(dynamic_scale, "R7.constant-scale", Severity::kWarning,
-      " quantization nodes have a scale that is computed at run time, first ",
-      "use static quantization with calibration data");
-}
-
 }  // namespace
 
 const char* SeverityName(Severity severity) {
@@ -137,7 +90,7 @@ std::vector<ModelFinding> JudgeModel(const ModelFacts& facts, const Target& targ
   Inputs(facts, target, findings);
   Files(facts, target, findings);
   Opset(facts, target, findings);
-  Quantization(facts, target, findings);
+  JudgeQuantization(facts, target, findings);
   return findings;
 }
 
