@@ -3,12 +3,15 @@
 
 Sources, each with its date in the file:
   qnn, openvino   rules of the PyPI package winml-cli (MIT, Microsoft): measured on hardware
-  qnn-compiler    answers of Qualcomm's compiler (onnxruntime-qnn, x86-64) to sampled single-operator models, as JSON
-                  lines of {"file", "assigned": {provider: [op]}, "error"} beside a folder of these models
-                  (tools/qnn_op_cases.py makes both)
+  qnn-compiler, intel-compiler
+                  answers of the vendors' compilers to sampled single-operator models, as JSON lines beside a folder of
+                  these models (tools/npu_op_cases.py makes both)
+
+Operators between DequantizeLinear and QuantizeLinear are tables of their own, named "qdq:OPERATOR".
 
 Needs pyarrow and onnx (a throw-away venv). Made with winml-cli 0.4.0, pyarrow 22.0, onnx 1.18.
-Usage: distill_op_database.py WHEEL OUT [--answers FILE.jsonl FOLDER DATE]...
+Usage: distill_op_database.py WHEEL OUT [--answers SOURCE FILE.jsonl FOLDER DATE]... [--keep OLD.bin]
+  --keep: tables of answers that an earlier file has stay, where no new answer tells of the same features
 """
 import argparse
 import collections
@@ -24,7 +27,7 @@ import pyarrow.parquet
 
 NOTHING, ELSEWHERE, COMPILES, MIXED = range(4)
 PROVIDERS = {"QNNExecutionProvider_NPU": "qnn", "OpenVINOExecutionProvider_NPU": "openvino"}
-MAX_FEATURES = 16
+MAX_FEATURES = 24
 
 
 def schema_of(op, version):
@@ -65,7 +68,8 @@ def type_feature(schema, variable):
 
 def column_features(op, schema, columns):
     """Column -> (feature code, conversion of its JSON value)."""
-    names = [f.name for f in schema.inputs]
+    names, outputs = [f.name for f in schema.inputs], [f.name for f in schema.outputs]
+    quantized = any(c.startswith("QDQ_") for c in columns)
     flag = lambda v: str(int(bool(v)))
     found = {}
     for column in columns:
@@ -81,6 +85,10 @@ def column_features(op, schema, columns):
             found[column] = (f"l:axis:{default_of(schema, 'axis')}", flag)
         elif column in ("axis_eq_zero", "first_axis", "is_first_axis"):
             found[column] = (f"f:axis:{default_of(schema, 'axis')}", flag)
+        elif column.startswith("QDQ_") and column[4:] in names:
+            found[column] = (f"u{names.index(column[4:])}", lambda v: v or "none")
+        elif column.startswith("QDQ_") and column[4:] in outputs:
+            found[column] = (f"v{outputs.index(column[4:])}", lambda v: v or "none")
         elif column == "num_inputs":
             found[column] = ("n", str)
         elif column == "output_dim":
@@ -89,7 +97,7 @@ def column_features(op, schema, columns):
             default = default_of(schema, column[5:])
             found[column] = (f"a:{column[5:]}:{default}", lambda v, d=default: d if v is None else str(v))
         else:
-            for suffix, code in (("_dim", "d"), ("_is_constant", "c"), ("_is_single_element", "s")):
+            for suffix, code in (("_dim", "d"), ("_is_constant", "k" if quantized else "c"), ("_is_single_element", "s")):
                 if column.endswith(suffix) and column[: -len(suffix)] in names:
                     found[column] = (f"{code}{names.index(column[: -len(suffix)])}", str if code == "d" else flag)
     return found
@@ -108,7 +116,7 @@ def winml_tables(wheel):
     archive = zipfile.ZipFile(wheel)
     date = max(i.date_time[:3] for i in archive.infolist())
     tables = []
-    pattern = re.compile(r"runtime_check_rules/(\w+_NPU)/(\w+?)_\1_(ai\.onnx|com\.microsoft)_opset(\d+)\.parquet$")
+    pattern = re.compile(r"runtime_check_rules/(\w+_NPU)/(\w+?)_\1_(ai\.onnx|com\.microsoft)_opset(\d+)(_qdq)?\.parquet$")
     for name in sorted(archive.namelist()):
         match = pattern.search(name)
         if not match or match[1] not in PROVIDERS or match[2].endswith("Pattern"):
@@ -130,15 +138,24 @@ def winml_tables(wheel):
             key = {}
             for column, (code, convert) in features.items():
                 value = columns[column][row]
-                if code[0] in "cds" and code[1:].isdigit() and absent.get(names[int(code[1:])], {row: False})[row]:
-                    key[code] = "n" if code[0] == "c" else "none"
-                elif value is None and not code.startswith("a:"):
+                if code[0] in "cdks" and code[1:].isdigit() and absent.get(names[int(code[1:])], {row: False})[row]:
+                    key[code] = "n" if code[0] in "ck" else "none"
+                elif value is None and not code.startswith("a:") and code[0] not in "uv":
                     key[code] = "none"
                 else:
                     key[code] = convert(value)
             rows[tuple(sorted(key.items()))].add(COMPILES if compiled else ELSEWHERE if ran else NOTHING)
         domain = "" if match[3] == "ai.onnx" else match[3] + "."
-        tables.append((PROVIDERS[match[1]], domain + op, version, {k: aggregate(v) for k, v in rows.items()}))
+        tables.append((PROVIDERS[match[1]], ("qdq:" if match[5] else "") + domain + op, version, {k: aggregate(v) for k, v in rows.items()}))
+    # Scalars and others that did not even run on the CPU: the measurement failed there, not the device.
+    for source, _, _, rows in tables:
+        for key in [k for k, outcome in rows.items() if source == "openvino" and outcome == NOTHING]:
+            del rows[key]
+    # Of quantized units only what compiled: the compiler of today takes many that this one refused, and none less.
+    for source, op, _, rows in tables:
+        for key in [k for k, outcome in rows.items() if op.startswith("qdq:") and outcome != COMPILES]:
+            del rows[key]
+    tables = [t for t in tables if t[3]]
     return drop_artifacts(tables), "-".join(f"{d:02}" for d in date)
 
 
@@ -157,11 +174,14 @@ def shape_and_type(value):
 
 
 def model_features(model):
-    """Features of the only node of a model, as src/doctor/op_features.h spells them; None for more than one node."""
+    """Features of the only operator of a model, as src/doctor/op_features.h spells them; None for more than one node."""
     graph = model.graph
-    if len(graph.node) != 1:
+    dequantized = {n.output[0]: n.input[0] for n in graph.node if n.op_type == "DequantizeLinear"}
+    quantized = {n.input[0]: n.output[0] for n in graph.node if n.op_type == "QuantizeLinear"}
+    rest = [n for n in graph.node if n.op_type not in ("DequantizeLinear", "QuantizeLinear")]
+    if len(rest) != 1 and len(graph.node) != 1:
         return None
-    node = graph.node[0]
+    node = rest[0] if rest else graph.node[0]
     version = next((o.version for o in model.opset_import if o.domain == node.domain), 0)
     try:
         schema = onnx.defs.get_schema(node.op_type, version, node.domain)
@@ -170,6 +190,9 @@ def model_features(model):
     facts = {v.name: (*shape_and_type(v), False) for v in graph.input}
     facts.update({i.name: (i.data_type, list(i.dims), True) for i in graph.initializer})
     facts.update({v.name: (*shape_and_type(v), False) for v in graph.output})
+    integers = {name: facts[source] for name, source in dequantized.items() if source in facts} if rest else {}
+    for name, (_, dims, constant) in integers.items():
+        facts[name] = (onnx.TensorProto.FLOAT, dims, constant)
     key = {"n": str(len(node.input))}
     for index in range(4):
         name = node.input[index] if index < len(node.input) else ""
@@ -181,6 +204,11 @@ def model_features(model):
         key[f"t{index}"] = onnx.TensorProto.DataType.Name(kind)
         key[f"d{index}"] = str(len(dims))
         key[f"c{index}"] = str(int(constant))
+        if integers:
+            key[f"u{index}"] = onnx.TensorProto.DataType.Name(integers[name][0]) if name in integers else "none"
+    result = quantized.get(node.output[0])
+    if integers:
+        key["v0"] = onnx.TensorProto.DataType.Name(facts[result][0]) if result in facts else "none"
     if node.output[0] in facts and node.op_type in ("Cast", "CastLike"):
         key["o0"] = onnx.TensorProto.DataType.Name(facts[node.output[0]][0])
     given = {a.name: a for a in node.attribute}
@@ -199,7 +227,8 @@ def model_features(model):
                 key[f"f:axis:{default}"] = str(int(axis == 0))
         else:
             key[f"a:{name}:{default}"] = value
-    return node, key
+    domain = node.domain + "." if node.domain else ""
+    return node, ("qdq:" if integers else "") + domain + node.op_type, key
 
 
 def answer_tables(answers, folder):
@@ -213,9 +242,13 @@ def answer_tables(answers, folder):
         found = model_features(model)
         if found is None:
             continue
-        node, key = found
+        node, op, key = found
         assigned = answer.get("assigned", {})
-        if "error" in answer:
+        if "invalid" in answer:
+            continue
+        if "compiles" in answer:
+            outcome = COMPILES if answer["compiles"] else ELSEWHERE
+        elif "error" in answer:
             outcome = NOTHING
         elif any(node.op_type in ops for name, ops in assigned.items() if "qnn" in name.lower()):
             outcome = COMPILES
@@ -223,8 +256,7 @@ def answer_tables(answers, folder):
             outcome = ELSEWHERE
         else:
             continue  # folded, or rewritten into others
-        domain = node.domain + "." if node.domain else ""
-        by_op[domain + node.op_type].append((key, outcome))
+        by_op[op].append((key, outcome))
     tables = []
     for op, pairs in by_op.items():
         rows = collections.defaultdict(set)
@@ -268,30 +300,79 @@ def encode(source, op, version, rows):
     return "\t".join(head), bytes(body)
 
 
+def take_varint(data, at):
+    value = shift = 0
+    while True:
+        value |= (data[at] & 0x7F) << shift
+        shift += 7
+        at += 1
+        if data[at - 1] < 0x80:
+            return value, at
+
+
+def kept_tables(path):
+    """(source, operator) -> rows of answers, and the source lines, of an earlier file."""
+    head, _, body = zlib.decompress(pathlib.Path(path).read_bytes()).partition(b"\nend\n")
+    tables, sources, at = {}, {}, 0
+    for line in head.decode().split("\n")[1:]:
+        words = line.split("\t")
+        if words[0] == "source":
+            sources[words[1]] = line
+            continue
+        _, source, op, _, count, *features = words
+        codes, values = zip(*((f.split("|")[0], f.split("|")[1:]) for f in features))
+        index, rows = 0, {}
+        for _ in range(int(count)):
+            packed, at = take_varint(body, at)
+            index += packed >> 2
+            rest, key = index, []
+            for code, known in reversed(list(zip(codes, values))):
+                rest, digit = divmod(rest, len(known))
+                key.append((code, known[digit]))
+            rows[tuple(sorted(key))] = packed & 3
+        if source in COMPILERS:
+            tables[source, op] = rows
+    return tables, sources
+
+
+COMPILERS = {
+    "qnn-compiler": "Qualcomm's HTP compiler on x86-64, onnxruntime-qnn 2.7.0 with onnxruntime 1.31.1, soc_model 60: answers to "
+                    "sampled single-operator models",
+    "intel-compiler": "Intel's NPU compiler of OpenVINO 2026.4.1 for Windows, NPU_PLATFORM 4000: answers to sampled "
+                      "single-operator models",
+}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("wheel")
     parser.add_argument("out")
-    parser.add_argument("--answers", nargs=3, action="append", default=[], metavar=("JSONL", "FOLDER", "DATE"))
-    parser.add_argument("--compiler", default="onnxruntime-qnn 2.7.0 with onnxruntime 1.31.1, soc_model 60")
+    parser.add_argument("--answers", nargs=4, action="append", default=[], metavar=("SOURCE", "JSONL", "FOLDER", "DATE"))
+    parser.add_argument("--keep")
     options = parser.parse_args()
     tables, date = winml_tables(options.wheel)
     heads = ["tessera-op-database 1"]
-    merged = collections.defaultdict(dict)
-    for answers, folder, answer_date in options.answers:
+    merged, dates = collections.defaultdict(dict), {}
+    for source, answers, folder, answer_date in options.answers:
+        dates[source] = max(answer_date, dates.get(source, ""))
         for op, rows in answer_tables(answers, folder):
             for key, outcome in rows.items():
-                before = merged[op].get(key, outcome)
-                merged[op][key] = outcome if before == outcome else MIXED
+                before = merged[source, op].get(key, outcome)
+                merged[source, op][key] = outcome if before == outcome else MIXED
+    kept, kept_sources = kept_tables(options.keep) if options.keep else ({}, {})
+    for table, rows in kept.items():
+        for key, outcome in rows.items():
+            merged[table].setdefault(key, outcome)
+        dates.setdefault(table[0], kept_sources[table[0]].split("\t")[2])
     # What the provider has learned since: measured when nothing of the operator compiled, and now some of it does.
-    learned = {op for op, rows in merged.items() if any(o == COMPILES for o in rows.values())}
+    learned = {op for (source, op), rows in merged.items() if source == "qnn-compiler"
+               and any(o == COMPILES for o in rows.values())}
     never = {op for op in learned
              if not any(o == COMPILES for t in tables if t[:2] == ("qnn", op) for o in t[3].values())}
     tables = [t for t in tables if t[0] != "qnn" or t[1] not in never]
-    if options.answers:
-        heads.append(f"source\tqnn-compiler\t{max(a[2] for a in options.answers)}\tQualcomm's HTP compiler on x86-64, "
-                     f"{options.compiler}: answers to sampled single-operator models")
-        tables = [("qnn-compiler", op, 0, rows) for op, rows in merged.items()] + tables
+    for source in sorted(dates):
+        heads.append(f"source\t{source}\t{dates[source]}\t{COMPILERS[source]}")
+    tables = [(source, op, 0, rows) for (source, op), rows in sorted(merged.items())] + tables
     heads.append(f"source\tqnn\t{date}\tMicrosoft's measurements of QNN NPUs, winml-cli 0.4.0 (MIT)")
     heads.append(f"source\topenvino\t{date}\tMicrosoft's measurements of OpenVINO NPUs, winml-cli 0.4.0 (MIT)")
     bodies, rows = [], collections.Counter()
