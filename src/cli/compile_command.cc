@@ -1,17 +1,22 @@
 // `tessera compile`: a model's stages compiled for a chip that need not be here.
 #include <CLI/CLI.hpp>
+#include <cmath>
 #include <cstdio>
 #include <map>
 #include <nlohmann/json.hpp>
 
 #include "base/check.h"
 #include "base/file.h"
+#include "base/terminal.h"
 #include "cli/command.h"
 #include "cli/exit_code.h"
+#include "cli/interrupt.h"
+#include "cli/progress.h"
 #include "formats/json.h"
 #include "models/bert/model.h"
 #include "models/family.h"
 #include "models/whisper/model.h"
+#include "pipelines/calibration.h"
 #include "providers/fixed/provider.h"
 #include "providers/fixed/run_plan.h"
 #include "providers/onnxruntime/backend.h"
@@ -27,6 +32,8 @@ struct CompileCommandOptions {
   std::string output;
   std::string onnxruntime;
   std::string qnn;
+  std::string precision = "f16";
+  std::vector<std::string> calibrate;
   int minutes = 30;
   bool allow_cpu = false;
 };
@@ -67,15 +74,46 @@ Status CompileTextEncoder(const std::string& path, std::shared_ptr<const FixedBa
   return OkStatus();
 }
 
+constexpr std::string_view kF16 = "f16", kA16W8 = "a16w8", kA8W8 = "a8w8";
+
+// The ranges of integers, from the files that were given; null for f16.
+Result<std::shared_ptr<const Quantization>> QuantizationOf(const CompileCommandOptions& options,
+                                                           const std::string& path) {
+  if (options.precision == kF16) return std::shared_ptr<const Quantization>();
+  InterruptGuard interrupt;
+  Progress progress(IsTerminal(StandardStream::kError));
+  CalibrationOptions calibration;
+  calibration.onnxruntime = options.onnxruntime;
+  calibration.on_progress = [&](double share) {
+    progress.Message("calibrating: " + std::to_string(std::lround(share * 100)) + " %");
+  };
+  TESSERA_ASSIGN_OR_RETURN(Quantization quantization,
+                           Calibrate(path, options.precision == kA16W8 ? 16 : 8, options.calibrate,
+                                     calibration, interrupt.token()));
+  return std::make_shared<const Quantization>(std::move(quantization));
+}
+
+Status CheckOptions(const CompileCommandOptions& options) {
+  TESSERA_RETURN_IF_ERROR(ParseQnnTarget(options.target).status());
+  if (options.precision == kF16 && !options.calibrate.empty())
+    return InvalidArgument("--calibrate is for --precision a16w8 and a8w8; f16 needs no ranges");
+  if (options.precision != kF16 && options.calibrate.empty())
+    return InvalidArgument("--precision " + options.precision +
+                           " needs --calibrate: a few minutes of recordings (for an embedding "
+                           "model a file of texts, one a line) like those it will be used on");
+  return OkStatus();
+}
+
 Status CompileAll(const CompileCommandOptions& options) {
+  TESSERA_RETURN_IF_ERROR(CheckOptions(options));
   TESSERA_ASSIGN_OR_RETURN(const std::string path, ModelPath(options.model));
   TESSERA_ASSIGN_OR_RETURN(const ModelFamily family, FindModelFamily(path));
-  TESSERA_RETURN_IF_ERROR(ParseQnnTarget(options.target).status());
   OnnxRuntimeOptions library;
   library.library = options.onnxruntime;
   library.ep_library = options.qnn;
   library.target = options.target;
   library.compile_to = options.output;
+  TESSERA_ASSIGN_OR_RETURN(library.quantization, QuantizationOf(options, path));
   TESSERA_ASSIGN_OR_RETURN(auto opened, OpenOnnxRuntimeBackend("qnn", library));
   const auto backend = std::make_shared<const TellingBackend>(std::move(opened));
   FixedProviderOptions provider;
@@ -133,6 +171,15 @@ int RunCompileCommand(const std::vector<std::string>& arguments) {
                  "architecture")
       ->capture_default_str();
   app.add_option("-o,--output", options.output, "folder for the compiled stages")->required();
+  app.add_option("--precision", options.precision,
+                 "what the NPU computes in: f16; a16w8 or a8w8: integers of 16 or 8 bits, weights "
+                 "of 8 bits")
+      ->check(CLI::IsMember({std::string(kF16), std::string(kA16W8), std::string(kA8W8)}))
+      ->capture_default_str();
+  app.add_option("--calibrate", options.calibrate,
+                 "for integers: recordings, or for an embedding model files of texts, one a line; "
+                 "they decide the ranges")
+      ->check(CLI::ExistingFile);
   app.add_flag("--allow-cpu", options.allow_cpu,
                "keep a stage of which nodes are left to the CPU, instead of failing");
   app.add_option("--time-limit", options.minutes, "minutes for one stage")

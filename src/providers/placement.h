@@ -36,6 +36,7 @@ struct StagePlacement {
   DeviceKind device = DeviceKind::kCpu;  // where the stage was to run
   // The device is emulated or virtual: whatever runs there does not run on an NPU.
   bool emulated = false;
+  std::string precision;  // of a model in integers: "a16w8"; "" for what the device computes in
   // Parts on the stage's device, as its library records them. One that looks for a kernel for each
   // node records each node; runtime/placement_report.h counts parts then.
   int64_t subgraphs = 1;

@@ -79,16 +79,16 @@ Result<double> Seconds(std::span<const Tried> stages, const Side& side) {
   return sum;
 }
 
-void Note(const std::string& name, const View& reference, const View& found, Agreement& worst,
-          std::string& reason) {
+void Note(const std::string& name, const View& reference, const View& found,
+          const GateBounds& bounds, Agreement& worst, std::string& reason) {
   const Agreement agreement = Compare(reference, found);
   worst = Worse(worst, agreement);
-  if (agreement.ok() || !reason.empty()) return;
+  if (agreement.ok(bounds) || !reason.empty()) return;
   char text[160];
   std::snprintf(text, sizeof(text),
                 ": cosine %.6f to the CPU's result (at least %g), largest error %.3g of the "
                 "largest value (at most %g)",
-                agreement.cosine, kMinCosine, agreement.relative_error, kMaxRelativeError);
+                agreement.cosine, bounds.cosine, agreement.relative_error, bounds.relative_error);
   reason = "output " + name + text;
 }
 
@@ -126,15 +126,18 @@ Result<Verdict> StageGroup::Try(size_t link, bool measure) {
 
   Verdict verdict;
   Agreement worst;
+  const bool integers = std::ranges::any_of(
+      device.programs, [](const auto& program) { return !program->placement().precision.empty(); });
+  const GateBounds bounds = integers ? kIntegerBounds : GateBounds();
   for (size_t run = 0; run < expected.size(); ++run) {
     for (const auto& [name, tensor] : expected[run]) {
       if (tensor.dtype() != DType::kF32) continue;
-      Note(name, tensor.ViewOf(), found[run].at(name).ViewOf(), worst, verdict.reason);
+      Note(name, tensor.ViewOf(), found[run].at(name).ViewOf(), bounds, worst, verdict.reason);
     }
   }
   verdict.cosine = worst.cosine;
   verdict.relative_error = worst.relative_error;
-  verdict.accurate = worst.ok();
+  verdict.accurate = worst.ok(bounds);
   if (!measure || !verdict.accurate) return verdict;
   reference = {};
   TESSERA_RETURN_IF_ERROR(Prepare(*chain_->cpu, graphs, options, cpu));

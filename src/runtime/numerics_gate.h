@@ -21,13 +21,20 @@
 
 namespace tessera {
 
-inline constexpr double kMinCosine = 0.999;
-inline constexpr double kMaxRelativeError = 0.25;
+struct GateBounds {
+  double cosine = 0.999;  // at least
+  double relative_error = 0.25;
+};
+// Of stages in integers. Our own int8 kernels, which write as few wrong words as f32, have 0.9984
+// and 0.44 on Whisper's probe (docs/accuracy.md); 8-bit activations without a rotation 0.5.
+inline constexpr GateBounds kIntegerBounds{0.995, 0.6};
 
 struct Agreement {
   double cosine = 1;          // 1 for two arrays of zeros, 0 where one has no finite length
   double relative_error = 0;  // largest difference over largest reference value
-  bool ok() const { return cosine >= kMinCosine && relative_error <= kMaxRelativeError; }
+  bool ok(const GateBounds& bounds) const {
+    return cosine >= bounds.cosine && relative_error <= bounds.relative_error;
+  }
 };
 // f32 arrays of one size.
 Agreement Compare(const View& reference, const View& found);

@@ -132,6 +132,7 @@ Json StageJson(const StageReport& s) {
       {"evidence", EvidenceTierName(s.evidence)},
       {"compile_seconds", p.compile_seconds},
       {"from_cache", p.from_cache}};
+  if (!p.precision.empty()) json["precision"] = p.precision;
   if (s.checks) {
     json["checks"] = {{"accurate", s.checks->accurate},
                       {"cosine", s.checks->cosine},

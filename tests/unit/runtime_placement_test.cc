@@ -145,19 +145,19 @@ Tensor Values(std::vector<float> values) {
 
 TEST(NumericsGateTest, Compare) {
   const Tensor a = Values({1, -2, 3, 0.5f});
-  EXPECT_TRUE(Compare(a.ViewOf(), a.ViewOf()).ok());
+  EXPECT_TRUE(Compare(a.ViewOf(), a.ViewOf()).ok({}));
   EXPECT_NEAR(Compare(a.ViewOf(), a.ViewOf()).cosine, 1, 1e-12);
   const Tensor near = Values({1.001f, -2, 3, 0.5f});
-  EXPECT_TRUE(Compare(a.ViewOf(), near.ViewOf()).ok());
+  EXPECT_TRUE(Compare(a.ViewOf(), near.ViewOf()).ok({}));
   // One wrong value of many: the cosine hardly sees it.
   std::vector<float> many(10000, 1), wrong = many;
   wrong[77] = -1;
   const Agreement tile = Compare(Values(many).ViewOf(), Values(wrong).ViewOf());
-  EXPECT_GT(tile.cosine, kMinCosine);
-  EXPECT_FALSE(tile.ok());
+  EXPECT_GT(tile.cosine, GateBounds().cosine);
+  EXPECT_FALSE(tile.ok({}));
   for (const float bad :
        {0.0f, std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
-    EXPECT_FALSE(Compare(a.ViewOf(), Values({bad, bad, bad, bad}).ViewOf()).ok()) << bad;
+    EXPECT_FALSE(Compare(a.ViewOf(), Values({bad, bad, bad, bad}).ViewOf()).ok({})) << bad;
   }
 }
 

@@ -17,10 +17,11 @@ Status Export(const Graph& graph, const std::string& path, const OnnxExportOptio
   if (options.states == OnnxStates::kStep) {
     TESSERA_ASSIGN_OR_RETURN(step, MakeStepForm(bound));
   }
-  onnx::ModelWriter writer(path, options.external_data,
+  const int64_t opset = options.gelu == OnnxGelu::kOp ? 20 : 17;
+  onnx::ModelWriter writer(path, opset, options.external_data,
                            options.flush ? AtomicFileWriter::Durability::kFlush
                                          : AtomicFileWriter::Durability::kNoFlush);
-  onnx::Lowering lowering(bound, options.weights, step ? &*step : nullptr, &writer);
+  onnx::Lowering lowering(bound, options.weights, options.gelu, step ? &*step : nullptr, &writer);
   TESSERA_RETURN_IF_ERROR(lowering.Run());
   return writer.Finish(bound.name());
 }

@@ -1,5 +1,5 @@
-// ONNX export: any graph as an ONNX model of standard ops (IR 8, opset 17), for ONNX Runtime's
-// execution providers, OpenVINO and vendors' compilers.
+// ONNX export: any graph as an ONNX model of standard ops (IR 8, opset 17; 9 and 20 with
+// OnnxGelu::kOp), for ONNX Runtime's execution providers, OpenVINO and vendors' compilers.
 //
 // Graph inputs and outputs keep their names and types. A state NAME becomes the input `past_NAME`
 // and, when it is updated, the output `present_NAME`, both of the full state; OnnxStates has
@@ -20,6 +20,11 @@ enum class OnnxWeights {
          // stay f32
 };
 
+enum class OnnxGelu {
+  kErf,  // by Erf, in the spelling that compilers fuse back to one op
+  kOp,   // the op of opset 20: needed where values between would have to be quantized
+};
+
 enum class OnnxStates {
   // A state NAME is the input `past_NAME` and, when updated, the output `present_NAME`, both of the
   // full state.
@@ -35,6 +40,7 @@ struct OnnxExportOptions {
   bool external_data = false;  // initialisers above 1 MB go to PATH.data; needed above 2 GB
   OnnxWeights weights = OnnxWeights::kF32;
   OnnxStates states = OnnxStates::kWhole;
+  OnnxGelu gelu = OnnxGelu::kErf;
   // Waits until the disk has it. Without, a crash of the system may leave a broken file: for those
   // that are read at once and then removed.
   bool flush = true;

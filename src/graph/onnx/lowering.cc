@@ -31,9 +31,9 @@ Tensor Transposed(const Tensor& matrix) {
 
 }  // namespace
 
-Lowering::Lowering(const Graph& graph, OnnxWeights weights, const StepForm* step,
+Lowering::Lowering(const Graph& graph, OnnxWeights weights, OnnxGelu gelu, const StepForm* step,
                    ModelWriter* writer)
-    : graph_(graph), weights_(weights), step_(step), writer_(writer) {}
+    : graph_(graph), weights_(weights), gelu_(gelu), step_(step), writer_(writer) {}
 
 Status Lowering::Run() {
   AddInterface();
@@ -209,6 +209,7 @@ void Lowering::LowerConv1d(const Node& node) {
 }
 
 void Lowering::LowerGelu(const Node& node) {
+  if (gelu_ == OnnxGelu::kOp) return LowerElementwise(node, "Gelu");
   const ValueId input = node.inputs[0], output = node.outputs[0];
   const bool channels_first = OnlyChannelsFirst(input);
   const Name x = channels_first ? channels_first_.at(input) : ReadF32(input);

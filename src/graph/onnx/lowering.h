@@ -21,7 +21,8 @@ namespace tessera::onnx {
 class Lowering {
  public:
   // With `step` the device's part of that form, otherwise everything; it must outlive the lowering.
-  Lowering(const Graph& graph, OnnxWeights weights, const StepForm* step, ModelWriter* writer);
+  Lowering(const Graph& graph, OnnxWeights weights, OnnxGelu gelu, const StepForm* step,
+           ModelWriter* writer);
   Status Run();
 
  private:
@@ -50,7 +51,7 @@ class Lowering {
   void LowerLinear(const Node& node);
   void LowerConv1d(const Node& node);
   void LowerGelu(const Node& node);
-  // Relu and Sigmoid: ONNX's own op, in the layout of the input.
+  // Relu, Sigmoid, Gelu: ONNX's own op, in the layout of the input.
   void LowerElementwise(const Node& node, std::string_view op_type);
   void LowerMagnitude(const Node& node);
   void LowerSlice(const Node& node);
@@ -107,6 +108,7 @@ class Lowering {
 
   const Graph& graph_;
   OnnxWeights weights_;
+  OnnxGelu gelu_;
   const StepForm* step_;
   ModelWriter* writer_;
   Status status_;

@@ -9,8 +9,8 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little, "initialisers are little-endian");
 
-constexpr int64_t kIrVersion = 8;
-constexpr int64_t kOpset = 17;
+// IR version 8 came with opset 15, 9 with opset 19.
+constexpr int64_t kOpsetOfIr9 = 19;
 constexpr uint64_t kProtobufLimit = (uint64_t{1} << 31) - 1;
 constexpr uint64_t kExternalThreshold = uint64_t{1} << 20;
 constexpr uint64_t kPage = 4096;  // lets a reader map each tensor on its own
@@ -119,10 +119,11 @@ void AddExternalEntry(std::string_view key, std::string_view value, WireWriter* 
 
 }  // namespace
 
-ModelWriter::ModelWriter(std::string path, bool external_data,
+ModelWriter::ModelWriter(std::string path, int64_t opset, bool external_data,
                          AtomicFileWriter::Durability durability)
     : path_(std::move(path)),
       data_path_(path_ + ".data"),
+      opset_(opset),
       external_data_(external_data),
       durability_(durability) {}
 
@@ -204,8 +205,8 @@ Status ModelWriter::Finish(std::string_view graph_name) {
                               initializers_.data().size() + interface_.data().size();
   WireWriter opset, head;
   opset.Bytes(kOpsetDomain, "");
-  opset.Int(kOpsetVersion, kOpset);
-  head.Int(kModelIr, kIrVersion);
+  opset.Int(kOpsetVersion, opset_);
+  head.Int(kModelIr, opset_ < kOpsetOfIr9 ? 8 : 9);
   head.Bytes(kModelProducer, "tessera");
   head.Bytes(kModelOpset, opset.data());
   head.BytesHead(kModelGraph, graph_size);

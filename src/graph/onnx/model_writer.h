@@ -1,4 +1,4 @@
-// Writes one ONNX model file (IR 8, opset 17) and, when asked, its weights to a data file beside
+// Writes one ONNX model file (opset 17 to 20) and, when asked, its weights to a data file beside
 // it.
 //
 // Field numbers follow onnx.proto of ONNX 1.12 and later. The first error is kept and returned by
@@ -26,7 +26,7 @@ struct Attribute {
 class ModelWriter {
  public:
   // With `external_data`, initialisers above 1 MB go to "NAME.data" beside the model.
-  ModelWriter(std::string path, bool external_data,
+  ModelWriter(std::string path, int64_t opset, bool external_data,
               AtomicFileWriter::Durability durability = AtomicFileWriter::Durability::kFlush);
 
   void AddNode(std::string_view op_type, std::string_view name,
@@ -44,6 +44,7 @@ class ModelWriter {
   void AppendExternal(const View& data, WireWriter* tensor);
 
   std::string path_, data_path_;
+  int64_t opset_;
   bool external_data_;
   AtomicFileWriter::Durability durability_;
   std::optional<AtomicFileWriter> data_file_;

@@ -18,7 +18,8 @@ class GraphEditor {
 
   const Graph& graph() const { return *graph_; }
   void SetDims(ValueId id, Dims dims) { graph_->values_[id].dims = std::move(dims); }
-  // The output of a node becomes a constant with these elements; the node goes at Compact().
+  // The output of a node becomes a constant with these elements, and the node goes at Compact(); a
+  // constant gets other elements.
   void MakeConstant(ValueId id, Tensor tensor);
   // The node goes at Compact(), with its output.
   void RemoveNode(int32_t index) { removed_.insert(index); }

@@ -10,20 +10,35 @@
 #include "base/file.h"
 #include "base/mapped_file.h"
 #include "base/temporary_folder.h"
+#include "formats/onnx_writer.h"
+#include "graph/passes/equalize.h"
 #include "graph/passes/specialize_dims.h"
+#include "providers/quantize/qdq.h"
 
 namespace tessera::fixed {
 namespace {
 
 constexpr const char* kModelFile = "model.onnx";
 
-// "whisper.decoder-f16", "bert.encoder-128-f32": what tells the stages of a model apart.
-std::string StageFolderName(const Graph& graph, const DimBindings& dims, OnnxWeights weights) {
+// How a stage is written as ONNX.
+struct ModelForm {
+  OnnxExportOptions onnx;
+  const Quantization* quantization = nullptr;
+  std::set<std::string, std::less<>> masks;  // the inputs that are
+};
+
+// "whisper.decoder-f16", "bert.encoder-128-a16w8-HASH": what tells the stages of a model apart.
+std::string StageFolderName(const Graph& graph, const DimBindings& dims, const ModelForm& form) {
   std::string name = graph.name();
   for (char& c : name)
     if (c == '/' || c == '\\' || c == ':') c = '_';
   for (const auto& [symbol, size] : dims) name += "-" + std::to_string(size);
-  return name + (weights == OnnxWeights::kF16 ? "-f16" : "-f32");
+  if (form.quantization != nullptr) {
+    const std::string ranges = QuantizationToJson(*form.quantization);
+    return name + "-" + form.quantization->Name() + "-" +
+           std::to_string(Checksum64(AsBytes(ranges)));
+  }
+  return name + (form.onnx.weights == OnnxWeights::kF16 ? "-f16" : "-f32");
 }
 
 // An exported model, where it lies.
@@ -49,24 +64,43 @@ std::string ChecksumOf(const std::string& path) {
   return text;
 }
 
+// Writes the model over the float one at `path`.
+Status Quantize(const Graph& graph, const ModelForm& form, const std::string& path) {
+  const auto statistics = form.quantization->stages.find(graph.name());
+  if (statistics == form.quantization->stages.end())
+    return InvalidArgument("the quantization knows nothing of stage " + graph.name());
+  TESSERA_ASSIGN_OR_RETURN(OnnxModel model, ReadOnnx(path));
+  const QdqOptions options{.activation_bits = form.quantization->activation_bits,
+                           .masks = form.masks};
+  TESSERA_RETURN_IF_ERROR(QuantizeOnnx(statistics->second, options, &model));
+  return WriteOnnx(model, path);
+}
+
+Status Export(const Graph& graph, const ModelForm& form, const std::string& path) {
+  if (form.quantization == nullptr) return ExportOnnx(graph, path, form.onnx);
+  OnnxExportOptions onnx = form.onnx;
+  onnx.flush = false;  // until it is quantized
+  TESSERA_RETURN_IF_ERROR(ExportOnnx(graph, path, onnx));
+  return Quantize(graph, form, path).AddContext("quantizing " + graph.name());
+}
+
 // Exports into `folder`, unless the whole model is there already.
-Status KeepModel(const Graph& graph, const OnnxExportOptions& onnx, const std::string& folder,
+Status KeepModel(const Graph& graph, const ModelForm& form, const std::string& folder,
                  const std::string& path) {
   TESSERA_RETURN_IF_ERROR(MakeFolders(folder));
   const std::string checksum = JoinPath(folder, "checksum");
   const Result<std::string> kept = ReadFile(checksum, 1024);
   if (kept.ok() && !kept->empty() && *kept == ChecksumOf(path)) return OkStatus();
-  TESSERA_RETURN_IF_ERROR(ExportOnnx(graph, path, onnx));
+  TESSERA_RETURN_IF_ERROR(Export(graph, form, path));
   return WriteFileAtomically(checksum, ChecksumOf(path));
 }
 
-Result<ModelFile> ExportModel(const Graph& graph, OnnxExportOptions onnx,
-                              const std::string& cache_folder) {
+Result<ModelFile> ExportModel(const Graph& graph, ModelForm form, const std::string& cache_folder) {
   ModelFile file;
   if (!cache_folder.empty()) {
     const std::string folder = JoinPath(cache_folder, "onnx");
     file.path = JoinPath(folder, kModelFile);
-    const Status kept = KeepModel(graph, onnx, folder, file.path);
+    const Status kept = KeepModel(graph, form, folder, file.path);
     if (kept.ok()) {
       file.cache_folder = cache_folder;
       return file;
@@ -75,8 +109,8 @@ Result<ModelFile> ExportModel(const Graph& graph, OnnxExportOptions onnx,
   }
   TESSERA_ASSIGN_OR_RETURN(file.temporary, TemporaryFolder::Create());
   file.path = JoinPath(file.temporary->path(), kModelFile);
-  onnx.flush = false;
-  TESSERA_RETURN_IF_ERROR(ExportOnnx(graph, file.path, onnx));
+  form.onnx.flush = false;
+  TESSERA_RETURN_IF_ERROR(Export(graph, form, file.path));
   return file;
 }
 
@@ -96,13 +130,24 @@ Result<std::unique_ptr<CompiledStage>> CompiledStage::Compile(const Graph& graph
   FixedCompileOptions compile{.stage = graph.name(),
                               .require_all_nodes = options.require_all_nodes,
                               .time_limit = options.time_limit};
-  const OnnxExportOptions onnx{
+  ModelForm model_form;
+  model_form.onnx = {
       .bind = dims, .external_data = true, .weights = options.weights, .states = OnnxStates::kStep};
+  model_form.quantization = backend.info().quantization.get();
+  Graph written = graph;
+  int bits = options.observed_bits;
+  if (model_form.quantization != nullptr) bits = model_form.quantization->activation_bits;
+  if (bits > 0) {
+    model_form.onnx.weights = OnnxWeights::kF32;
+    model_form.onnx.gelu = OnnxGelu::kOp;
+    TESSERA_RETURN_IF_ERROR(EqualizeLinears(&written));
+    for (const StepForm::Mask& mask : stage->form().masks) model_form.masks.insert(mask.name);
+  }
   const std::string folder =
       options.cache_folder.empty()
           ? ""
-          : JoinPath(options.cache_folder, StageFolderName(graph, dims, options.weights));
-  TESSERA_ASSIGN_OR_RETURN(const ModelFile file, ExportModel(graph, onnx, folder));
+          : JoinPath(options.cache_folder, StageFolderName(graph, dims, model_form));
+  TESSERA_ASSIGN_OR_RETURN(const ModelFile file, ExportModel(written, model_form, folder));
   compile.cache_folder = file.cache_folder;
   stage->model_bytes_ = BytesOf(file.path);
   TESSERA_ASSIGN_OR_RETURN(stage->model_, backend.Compile(file.path, compile, stop));
@@ -136,6 +181,7 @@ StagePlacement PlacementOfGraph(const Graph& graph, const StepForm& form, const 
   record.device_name = info.device_name;
   record.device = info.device;
   record.emulated = info.emulated;
+  if (info.quantization != nullptr) record.precision = info.quantization->Name();
   for (const int32_t index : form.host_nodes)
     record.host_nodes.push_back(graph.nodes()[static_cast<size_t>(index)].name);
   return record;

@@ -15,6 +15,7 @@ namespace tessera::fixed {
 
 struct StageOptions {
   OnnxWeights weights = OnnxWeights::kF32;
+  int observed_bits = 0;
   bool require_all_nodes = false;
   std::chrono::seconds time_limit{600};
   std::string cache_folder;  // of this model and backend; "": nothing is kept

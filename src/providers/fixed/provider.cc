@@ -71,6 +71,7 @@ Capability FixedProvider::GetCapability(const Graph& graph) const {
 Result<std::unique_ptr<Program>> FixedProvider::Compile(const Graph& graph,
                                                         const CompileOptions& options) const {
   fixed::StageOptions stage{.weights = options_.weights,
+                            .observed_bits = options_.observed_bits,
                             .require_all_nodes = options_.require_all_nodes,
                             .time_limit = options_.time_limit,
                             .first_text_bucket = options_.first_text_bucket};

@@ -17,8 +17,12 @@
 namespace tessera {
 
 struct FixedProviderOptions {
-  // Of the exported models; a device computes in what its backend says either way.
+  // Of the exported models; a device computes in what its backend says either way. A backend with
+  // a quantization gets models of that form.
   OnnxWeights weights = OnnxWeights::kF32;
+  // 8 or 16: the float models that a quantization with so many bits of activations begins with, to
+  // observe their ranges; 0: the plain ones.
+  int observed_bits = 0;
   // Compiling fails instead of leaving a node to another device.
   bool require_all_nodes = false;
   std::chrono::seconds time_limit{600};  // of one stage's compiler

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <optional>
 
+#include "base/atomic_file.h"
 #include "base/check.h"
 #include "base/file.h"
 #include "base/stdout_guard.h"
@@ -14,6 +15,8 @@
 
 namespace tessera {
 namespace {
+
+constexpr uint64_t kMaxQuantizationBytes = uint64_t{16} << 20;
 
 // A model whose placement names the device that its nodes are on.
 class PlacedModel : public FixedModel {
@@ -180,6 +183,28 @@ Result<std::unique_ptr<FixedModel>> Backend::Compile(const std::string& path,
       std::make_unique<PlacedModel>(std::move(model), std::move(placement)));
 }
 
+// The quantization that a folder of compiled models holds, or the one that is to go into a folder;
+// null: float.
+Result<std::shared_ptr<const Quantization>> QuantizationOf(const OnnxRuntimeOptions& options) {
+  if (options.compiled.empty()) {
+    if (options.compile_to.empty()) return options.quantization;
+    const std::string path = JoinPath(options.compile_to, kQuantizationFile);
+    if (options.quantization == nullptr) {
+      TESSERA_RETURN_IF_ERROR(RemoveFile(path));
+    } else {
+      TESSERA_RETURN_IF_ERROR(MakeFolders(options.compile_to));
+      TESSERA_RETURN_IF_ERROR(WriteFileAtomically(path, QuantizationToJson(*options.quantization)));
+    }
+    return options.quantization;
+  }
+  const std::string path = JoinPath(options.compiled, kQuantizationFile);
+  if (!FileExists(path)) return std::shared_ptr<const Quantization>();
+  TESSERA_ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kMaxQuantizationBytes));
+  Result<Quantization> quantization = ParseQuantization(text);
+  if (!quantization.ok()) return std::move(quantization).status().AddContext(path);
+  return std::make_shared<const Quantization>(std::move(quantization).value());
+}
+
 }  // namespace
 
 Result<std::shared_ptr<const FixedBackend>> OpenOnnxRuntimeBackend(
@@ -198,6 +223,7 @@ Result<std::shared_ptr<const FixedBackend>> OpenOnnxRuntimeBackend(
   if (own.compiled.empty() && own.compile_to.empty() && compiled != nullptr) {
     own.compiled = compiled;
   }
+  TESSERA_ASSIGN_OR_RETURN(setup.info.quantization, QuantizationOf(own));
   return std::shared_ptr<const FixedBackend>(
       std::make_shared<Backend>(*profile, std::move(own), std::move(setup)));
 }

@@ -30,12 +30,14 @@ struct OnnxRuntimeOptions {
   // Handed to the provider as they are; they replace ours of the same name.
   OrtOptions provider_options;
   int threads = 0;  // nodes on the CPU; 0: ONNX Runtime's choice
-  // Folder that `tessera compile` wrote: its models are used, and nothing is compiled; "":
-  // TESSERA_COMPILED, where it is set.
+  // Folder that `tessera compile` wrote: its models are used, and nothing is compiled, in the
+  // quantization that it holds; "": TESSERA_COMPILED, where it is set.
   std::string compiled;
   // Folder that keeps what is compiled, all stages together, for use as `compiled` elsewhere; ""
   // keeps it in each stage's cache folder.
   std::string compile_to;
+  // Of models that are compiled; null: float. Written to compile_to.
+  std::shared_ptr<const Quantization> quantization = nullptr;
   // The program whose hidden command "compile-worker" compiles; "": TESSERA_WORKER, this program
   // when it is tessera, PATH. Where none is found, compiling is done in this process.
   std::string worker;
