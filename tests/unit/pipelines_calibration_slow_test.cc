@@ -1,5 +1,6 @@
 // A whole model in integers: its values observed on a recording, its stages written with that and
 // run by ONNX Runtime's CPU device, which computes what the form says.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "base/file.h"
@@ -39,6 +40,9 @@ TEST(Calibration, SixteenBitValuesKeepWhispersStages) {
   options.quantization = std::make_shared<Quantization>(*read);
   const auto backend = OpenOnnxRuntimeBackend("cpu", options);
   ASSERT_TRUE(backend.ok()) << backend.status().ToString();
+  // What was found out about the device with one form of models is not taken for another's.
+  EXPECT_THAT((*backend)->info().version, ::testing::HasSubstr(read->Key()));
+  EXPECT_NE(read->Key(), Quantization{.activation_bits = 8}.Key());
   const FixedProvider provider(*backend, {.require_all_nodes = true}, 2);
   const auto found = TryStages(provider, *whisper, (*model)->tokenizer());
   ASSERT_TRUE(found.ok()) << found.status().ToString();

@@ -33,11 +33,7 @@ std::string StageFolderName(const Graph& graph, const DimBindings& dims, const M
   for (char& c : name)
     if (c == '/' || c == '\\' || c == ':') c = '_';
   for (const auto& [symbol, size] : dims) name += "-" + std::to_string(size);
-  if (form.quantization != nullptr) {
-    const std::string ranges = QuantizationToJson(*form.quantization);
-    return name + "-" + form.quantization->Name() + "-" +
-           std::to_string(Checksum64(AsBytes(ranges)));
-  }
+  if (form.quantization != nullptr) return name + "-" + form.quantization->Key();
   return name + (form.onnx.weights == OnnxWeights::kF16 ? "-f16" : "-f32");
 }
 

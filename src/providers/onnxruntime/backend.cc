@@ -36,8 +36,12 @@ class PlacedModel : public FixedModel {
 
 class Backend : public FixedBackend {
  public:
-  Backend(const OrtProfile& profile, OnnxRuntimeOptions options, OrtSetup setup)
-      : profile_(profile), options_(std::move(options)), setup_(std::move(setup)) {}
+  Backend(const OrtProfile& profile, OnnxRuntimeOptions options, OrtSetup setup,
+          std::string library_versions)
+      : profile_(profile),
+        options_(std::move(options)),
+        setup_(std::move(setup)),
+        library_versions_(std::move(library_versions)) {}
   const BackendInfo& info() const override { return setup_.info; }
   Result<std::unique_ptr<FixedModel>> Compile(const std::string& path,
                                               const FixedCompileOptions& options,
@@ -62,6 +66,7 @@ class Backend : public FixedBackend {
   const OrtProfile& profile_;
   const OnnxRuntimeOptions options_;
   const OrtSetup setup_;
+  const std::string library_versions_;
 };
 
 StagePlacement Backend::Placed(const StagePlacement& record,
@@ -82,7 +87,7 @@ StagePlacement Backend::Placed(const StagePlacement& record,
 // What a compiled model depends on; paths do not.
 CompiledKey Backend::KeyOf(const std::string& stage, std::string model_sha256,
                            const OrtSessionSpec& spec) const {
-  CompiledKey key{stage, std::move(model_sha256), spec.ep, setup_.info.version, {}};
+  CompiledKey key{stage, std::move(model_sha256), spec.ep, library_versions_, {}};
   for (const auto& option : spec.provider_options) {
     if (option.second.find_first_of("/\\") == std::string::npos) key.options.push_back(option);
   }
@@ -224,8 +229,12 @@ Result<std::shared_ptr<const FixedBackend>> OpenOnnxRuntimeBackend(
     own.compiled = compiled;
   }
   TESSERA_ASSIGN_OR_RETURN(setup.info.quantization, QuantizationOf(own));
+  const std::string library_versions = setup.info.version;
+  // What is known of a device (numerics, speed, failures) is known of models of one form.
+  if (setup.info.quantization != nullptr)
+    setup.info.version += " " + setup.info.quantization->Key();
   return std::shared_ptr<const FixedBackend>(
-      std::make_shared<Backend>(*profile, std::move(own), std::move(setup)));
+      std::make_shared<Backend>(*profile, std::move(own), std::move(setup), library_versions));
 }
 
 }  // namespace tessera

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/check.h"
+#include "base/checksum.h"
 #include "formats/json.h"
 #include "formats/onnx.h"
 
@@ -55,6 +56,11 @@ void ValueRange::Include(const ValueRange& other) {
 }
 
 std::string Quantization::Name() const { return "a" + std::to_string(activation_bits) + "w8"; }
+
+std::string Quantization::Key() const {
+  const std::string numbers = QuantizationToJson(*this);
+  return Name() + "-" + Hex(Checksum64(AsBytes(numbers)));
+}
 
 std::string QuantizationToJson(const Quantization& quantization) {
   Json stages = Json::object();

@@ -38,6 +38,8 @@ struct Quantization {
 
   // "a16w8", "a8w8".
   std::string Name() const;
+  // The name and a hash of all numbers, for caches.
+  std::string Key() const;
 };
 
 // File in the folder of a compiled model that holds it.
