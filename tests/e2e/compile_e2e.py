@@ -14,6 +14,9 @@ t.expect("an unknown target is a usage error", t.run("compile", "all-minilm-l6-v
 nothing = t.run("compile", "all-minilm-l6-v2", "-o", "out", "--qnn", "/no/such/folder", env=venv)
 t.expect("a missing compiler is named with its remedy", nothing, 4)
 
+t.expect("integers want recordings or texts", t.run("compile", "all-minilm-l6-v2", "--precision", "a16w8", "-o", "out"), 2, "--calibrate")
+t.expect("floats want none", t.run("compile", "all-minilm-l6-v2", "--calibrate", __file__, "-o", "out"), 2, "--calibrate")
+
 compiled = t.run("compile", "all-minilm-l6-v2", "--target", "snapdragon-x", "-o", "out", env=venv)
 if compiled.returncode == 4 and ("was not found" in compiled.stderr or "no ONNX Runtime support" in compiled.stderr):
     print(f"skipped: {compiled.stderr.strip()}")
@@ -42,4 +45,19 @@ if emulated.returncode == 0 and on_cpu.returncode == 0:
     placement = json.loads((t.dir / "placement.json").read_text())
     t.check("an emulator is no NPU", placement["all_on_npu"] is False, str(placement))
     t.check("it ran there", placement["stages"][0]["provider"] == "onnxruntime:qnn", str(placement))
+
+texts = ["A bridge over the river", "The kitten naps on a couch.", "Rates rose by half a percent in May.", "Wie komme ich zum Bahnhof?"]
+(t.dir / "texts.txt").write_text("\n".join(texts * 8) + "\n")
+integers = t.run("compile", "all-minilm-l6-v2", "--precision", "a16w8", "--calibrate", "texts.txt", "-o", "a16w8", env=venv)
+t.expect("it compiles in integers", integers, 0, stdout="QNNExecutionProvider")
+t.check("nothing of them is left to the CPU", "CPUExecutionProvider" not in integers.stdout, integers.stdout)
+# On a device that computes what the form says, without an emulator's time.
+found = t.run(*embed, "--device", "onnxruntime:cpu", "--compiled", "a16w8", "--placement", "integers.json", env=venv)
+t.expect("it runs in integers", found, 0)
+if found.returncode == 0 and on_cpu.returncode == 0:
+    a, b = (t.json_lines(result)[0]["embedding"] for result in (found, on_cpu))
+    cosine = sum(x * y for x, y in zip(a, b))
+    t.check("the vector is near the CPU's", cosine >= 0.98, f"cosine {cosine}")
+    stage = json.loads((t.dir / "integers.json").read_text())["stages"][0]
+    t.check("it ran in integers", stage.get("precision") == "a16w8", str(stage))
 t.finish()

@@ -21,8 +21,9 @@ namespace tessera {
 
 // What a backend is, known without compiling.
 struct BackendInfo {
-  std::string name;         // "onnxruntime:qnn", "onnxruntime:cpu", "openvino:npu"
-  std::string version;      // of the library, after a "+" of the vendor's SDK, and the quantization's key
+  std::string name;  // "onnxruntime:qnn", "onnxruntime:cpu", "openvino:npu"
+  std::string
+      version;  // of the library, after a "+" of the vendor's SDK, and the quantization's key
   std::string library;      // path of the library that was opened
   std::string device_name;  // as `tessera devices` shows it, or what the library calls it
   DeviceKind device = DeviceKind::kCpu;
