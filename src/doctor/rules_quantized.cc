@@ -218,7 +218,7 @@ std::optional<NodeVerdict> JudgeUnit(const NodeView& view, const Target& target)
       return Refused(target,
                      "LayerNormalization of " + OnnxTypeName(x) + " with a factor of " +
                          OnnxTypeName(gamma) + " and a sum of int32 or none does not compile",
-                     "the factor as uint8, or uint16 beside uint16; the sum as int32");
+                     "the factor as uint8, or int16 beside uint16; the sum as int32");
     }
   }
   return std::nullopt;

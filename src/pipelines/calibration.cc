@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/file.h"
 #include "base/thread_pool.h"
+#include "models/whisper/probe.h"
 #include "pipelines/model_impl.h"
 #include "providers/fixed/provider.h"
 #include "providers/onnxruntime/backend.h"
@@ -53,6 +54,9 @@ Status RunRecordings(const Model& model, std::span<const std::string> files,
   TranscribeOptions transcribe;
   transcribe.mode = TranscribeMode::kSequential;
   transcribe.temperatures = {0};
+  // What the device will be tried with is never outside of the ranges.
+  TESSERA_ASSIGN_OR_RETURN(const std::vector<float> probe, ProbeSamples());
+  TESSERA_RETURN_IF_ERROR(transcriber.TranscribeSamples(probe, transcribe, {}, stop).status());
   for (size_t i = 0; i < files.size(); ++i) {
     TranscribeCallbacks callbacks;
     callbacks.on_progress = [&](double done, double total) {
@@ -112,6 +116,9 @@ Result<Quantization> Calibrate(const std::string& model, int activation_bits,
   load.threads = library.threads;
   load.device = kProviderName;
   TESSERA_ASSIGN_OR_RETURN(const Model observed, Model::Load(load));
+  // Checks may have run at loading, or been known from an earlier start: they do not count, so that
+  // the same files give the same numbers.
+  observer->Reset();
   TESSERA_RETURN_IF_ERROR(observed.impl()->whisper != nullptr
                               ? RunRecordings(observed, files, options, stop)
                               : RunTexts(observed, files, options, stop));

@@ -40,11 +40,7 @@ std::string Words(const std::string& text) {
 }  // namespace
 
 Result<std::string> TextDifference(const Model& model) {
-  TESSERA_ASSIGN_OR_RETURN(const AudioClip clip, ProbeClip());
-  std::vector<int16_t> heard(static_cast<size_t>(clip.num_samples()));
-  TESSERA_RETURN_IF_ERROR(clip.Read(0, heard));
-  std::vector<float> samples(heard.size());
-  for (size_t i = 0; i < heard.size(); ++i) samples[i] = static_cast<float>(heard[i]) * 0x1p-15f;
+  TESSERA_ASSIGN_OR_RETURN(const std::vector<float> samples, ProbeSamples());
   ModelOptions reference;
   reference.model = model.path();
   reference.precision = Precision::kF32;

@@ -10,6 +10,7 @@
 #include "doctor/fix.h"
 #include "formats/onnx_writer.h"
 #include "providers/onnxruntime/backend.h"
+#include "tests/unit/npu_venv.h"
 
 namespace tessera::doctor {
 namespace {
@@ -51,6 +52,8 @@ OnnxModel Product(const std::vector<float>& c, OnnxType type = 1) {
 class DoctorProof : public ::testing::Test {
  protected:
   void SetUp() override {
+    if (kSanitized) GTEST_SKIP() << "vendors' libraries are not run under sanitizers";
+    UseNpuVenv();
     if (const auto backend = OpenOnnxRuntimeBackend("cpu", {}); !backend.ok())
       GTEST_SKIP() << backend.status().message();
     auto folder = TemporaryFolder::Create();

@@ -55,6 +55,15 @@ Result<AudioClip> ProbeClip() {
   return DecodeMemory(ProbeClipFile(), options);
 }
 
+Result<std::vector<float>> ProbeSamples() {
+  TESSERA_ASSIGN_OR_RETURN(const AudioClip clip, ProbeClip());
+  std::vector<int16_t> heard(static_cast<size_t>(clip.num_samples()));
+  TESSERA_RETURN_IF_ERROR(clip.Read(0, heard));
+  std::vector<float> samples(heard.size());
+  for (size_t i = 0; i < heard.size(); ++i) samples[i] = static_cast<float>(heard[i]) * 0x1p-15f;
+  return samples;
+}
+
 Result<StageProbe> WhisperEncoderProbe(const WhisperConfig& config) {
   TESSERA_ASSIGN_OR_RETURN(const AudioClip clip, ProbeClip());
   TESSERA_ASSIGN_OR_RETURN(const LogMel mel,

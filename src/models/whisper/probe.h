@@ -11,6 +11,7 @@
 
 #include <cstddef>
 #include <span>
+#include <vector>
 
 #include "audio/clip.h"
 #include "models/whisper/config.h"
@@ -22,6 +23,8 @@ namespace tessera {
 // The WAV file.
 std::span<const std::byte> ProbeClipFile();
 Result<AudioClip> ProbeClip();
+// Its samples, full scale [-1, 1).
+Result<std::vector<float>> ProbeSamples();
 
 // The encoder's inputs: a whole window that begins with the recording.
 Result<StageProbe> WhisperEncoderProbe(const WhisperConfig& config);

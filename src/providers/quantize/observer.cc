@@ -207,6 +207,11 @@ std::map<std::string, StageStatistics, std::less<>> RangeObserver::Statistics() 
   return statistics;
 }
 
+void RangeObserver::Reset() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  stages_.clear();
+}
+
 void RangeObserver::Include(const std::string& stage, const StageStatistics& run) {
   const std::lock_guard<std::mutex> lock(mutex_);
   Stage& known = stages_[stage];

@@ -24,6 +24,9 @@ class RangeObserver : public std::enable_shared_from_this<RangeObserver> {
   // Of all runs so far; stages without a run are absent.
   std::map<std::string, StageStatistics, std::less<>> Statistics() const;
 
+  // Forgets all runs.
+  void Reset();
+
   // Adds one run.
   void Include(const std::string& stage, const StageStatistics& run);
 
