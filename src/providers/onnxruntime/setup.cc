@@ -96,6 +96,8 @@ Status ChooseDevice(const OrtProfile& profile, const OnnxRuntimeOptions& options
 Status SetQnnOptions(const OnnxRuntimeOptions& options, const OrtPlugin& plugin, OrtSetup& setup) {
   OrtOptions& list = setup.spec.provider_options;
   SetOrtOption(list, "backend_path", JoinPath(FolderOf(plugin.path), LibraryFileName("QnnHtp")));
+  // Without it the provider leaves a quantized model's first and last nodes to the CPU.
+  SetOrtOption(list, "offload_graph_io_quantization", "0");
   std::string target = options.target;
   if (target.empty() && setup.info.emulated) target = kDefaultQnnTarget;
   setup.info.device_name = "Qualcomm Hexagon";
