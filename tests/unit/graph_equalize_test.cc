@@ -28,13 +28,19 @@ Graph Block(bool value_is_output = false, bool shared_weight = false) {
     for (int64_t row = 0; row < kWidth; ++row) tensor.As<float>()[row * kWidth + column] *= 100;
     return s.b.Constant(name, std::move(tensor));
   };
-  const ValueId norm = s.Norm("norm", x);
+  Tensor ones(DType::kF32, {kWidth});
+  std::fill_n(ones.As<float>(), kWidth, 1.0f);
+  const ValueId gamma = s.b.Constant("norm.gamma", std::move(ones));
+  const ValueId beta = s.b.Constant("norm.beta", Tensor::Zeros(DType::kF32, {kWidth}));
+  const ValueId norm = s.b.LayerNorm("norm", x, gamma, beta);
   const ValueId query_weight = weight("query.weight", 3);
   const ValueId query = s.b.Linear("query", norm, query_weight);
   const ValueId key =
       s.b.Linear("key", norm, shared_weight ? query_weight : weight("key.weight", 3));
-  const ValueId value =
-      s.b.Linear("value", norm, weight("value.weight", 3), s.Weight("value.bias", {kWidth}));
+  // In an order of its own: the numbers are drawn one after another.
+  const ValueId value_weight = weight("value.weight", 3);
+  const ValueId value_bias = s.Weight("value.bias", {kWidth});
+  const ValueId value = s.b.Linear("value", norm, value_weight, value_bias);
   const ValueId attention =
       s.b.Attention("attention", query, key, value, kNoValue, fixed_test::kAttention);
   s.b.Output("out", s.b.Linear("out", attention, weight("out.weight", 7)));
