@@ -74,6 +74,9 @@ Status RunRecordings(const Model& model, std::span<const std::string> files,
 Status RunTexts(const Model& model, std::span<const std::string> files,
                 const CalibrationOptions& options, std::stop_token stop) {
   TESSERA_ASSIGN_OR_RETURN(const Embedder embedder, Embedder::Create(model));
+  // What the device will be tried with is never outside of the ranges.
+  const std::string_view probe = TextEncoder::ProbeText();
+  TESSERA_RETURN_IF_ERROR(embedder.Embed({&probe, 1}, {}, stop).status());
   for (size_t i = 0; i < files.size(); ++i) {
     TESSERA_ASSIGN_OR_RETURN(const std::string content, ReadFile(files[i], kMaxTextBytes));
     std::vector<std::string_view> texts;

@@ -22,10 +22,9 @@ struct CalibrationOptions {
 };
 
 // `activation_bits`: 8 or 16. `files`: recordings for a Whisper model, texts (UTF-8, one a line)
-// for a text encoder. A few minutes of speech or a few hundred texts are enough. A Whisper model
-// sees the recording that devices are tried with as well. Errors: kNotFound for ONNX Runtime; those
-// of the files, which must all be readable; kInvalidArgument: nothing in them that reached a stage;
-// kCancelled.
+// for a text encoder. A few minutes of speech or a few hundred texts are enough; what devices are
+// tried with comes before them. Errors: kNotFound for ONNX Runtime; those of the files, which must
+// all be readable; kInvalidArgument: nothing in them that reached a stage; kCancelled.
 Result<Quantization> Calibrate(const std::string& model, int activation_bits,
                                std::span<const std::string> files,
                                const CalibrationOptions& options = {}, std::stop_token stop = {});

@@ -12,14 +12,8 @@
 namespace tessera {
 namespace {
 
-// What a device that is not yet trusted is tried with.
-constexpr const char* kProbeText =
-    "The harbour lay quiet that morning. Fishing boats rocked at their moorings, gulls circled "
-    "above the quay, and an old man mended his nets while he told the children how far he had "
-    "once sailed to the north, where in summer the sun does not set.";
-
 StageProbe ProbeOf(const TextTokenizer& tokenizer, int64_t max_tokens, int64_t position_offset) {
-  const std::vector<int32_t> ids = tokenizer.Encode(kProbeText, max_tokens).ids;
+  const std::vector<int32_t> ids = tokenizer.Encode(TextEncoder::ProbeText(), max_tokens).ids;
   const auto count = static_cast<int64_t>(ids.size());
   Tensor tokens(DType::kI32, {count}), positions(DType::kI32, {count}), offsets(DType::kI32, {2});
   std::ranges::copy(ids, tokens.Span<int32_t>().begin());
@@ -41,6 +35,13 @@ bool HasSafetensors(const std::string& folder) {
 }
 
 }  // namespace
+
+const char* TextEncoder::ProbeText() {
+  return "The harbour lay quiet that morning. Fishing boats rocked at their moorings, gulls "
+         "circled "
+         "above the quay, and an old man mended his nets while he told the children how far he had "
+         "once sailed to the north, where in summer the sun does not set.";
+}
 
 Result<std::shared_ptr<const TextEncoder>> TextEncoder::Load(
     const std::string& path, std::shared_ptr<const ExecutionProvider> provider,

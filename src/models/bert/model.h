@@ -40,6 +40,8 @@ class TextEncoder : public std::enable_shared_from_this<TextEncoder> {
  public:
   // Tokens of one Run, of all its texts together; no text is longer.
   static constexpr int64_t kMaxTokens = 4096;
+  // What a device that is not yet trusted is tried with.
+  static const char* ProbeText();
 
   // `path`: a folder of load.h with a tokenizer (text_tokenizer.h), or one with model.onnx (also
   // onnx/model.onnx) and no safetensors. Errors as LoadBertSafetensors, LoadTextTokenizer and
