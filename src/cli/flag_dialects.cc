@@ -80,6 +80,8 @@ constexpr Flag kOwnFlags[] = {
     {"--logprob-threshold", Kind::kValue, "logprob-threshold"},
     {"--no-speech-threshold", Kind::kValue, "no-speech-threshold"},
     {"--clip-timestamps", Kind::kValue, "clip-timestamps"},
+    {"--offset-ms", Kind::kValue, "offset-ms"},
+    {"--duration-ms", Kind::kValue, "duration-ms"},
     {"--without-timestamps", Kind::kBool, "without-timestamps"},
     {"--max-initial-timestamp", Kind::kValue, "max-initial-timestamp"},
     {"--seed", Kind::kValue, "seed"},

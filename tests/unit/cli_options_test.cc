@@ -1,6 +1,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <sstream>
+
 #include "cli/nearest.h"
 #include "cli/progress.h"
 #include "cli/report.h"
@@ -12,6 +14,7 @@ namespace {
 using ::testing::DoubleNear;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::Pointwise;
 
 TranscribeCommandOptions Parsed(const std::vector<std::string>& arguments) {
@@ -27,6 +30,26 @@ std::string ErrorOf(const std::vector<std::string>& arguments) {
       ParseTranscribe(arguments, [](const std::string&) { return false; });
   EXPECT_FALSE(result.ok());
   return result.ok() ? "" : result.status().message();
+}
+
+// The help shows no flag that the layer of dialects does not know.
+TEST(TranscribeOptionsTest, EveryFlagOfTheHelpIsTaken) {
+  Result<ParsedTranscribe> parsed =
+      ParseTranscribe({"--help"}, [](const std::string&) { return false; });
+  ASSERT_TRUE(parsed.ok());
+  int flags = 0;
+  // A flag's line begins with it, or with its short form and a comma.
+  std::istringstream lines(parsed->help);
+  for (std::string line; std::getline(lines, line);) {
+    const size_t at = line.starts_with("  -") ? line.find("--") : std::string::npos;
+    if (at != 2 && at != 5) continue;
+    const std::string flag = line.substr(at, line.find_first_of(" ,:", at) - at);
+    const auto taken =
+        ParseTranscribe({flag, "1", "a.wav"}, [](const std::string&) { return false; });
+    if (!taken.ok()) EXPECT_THAT(taken.status().message(), Not(HasSubstr("unknown flag"))) << flag;
+    ++flags;
+  }
+  EXPECT_GT(flags, 40);
 }
 
 // The defaults of openai-whisper's transcribe(), which the library's option struct holds.
