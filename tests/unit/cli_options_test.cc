@@ -46,7 +46,9 @@ TEST(TranscribeOptionsTest, EveryFlagOfTheHelpIsTaken) {
     const std::string flag = line.substr(at, line.find_first_of(" ,:", at) - at);
     const auto taken =
         ParseTranscribe({flag, "1", "a.wav"}, [](const std::string&) { return false; });
-    if (!taken.ok()) EXPECT_THAT(taken.status().message(), Not(HasSubstr("unknown flag"))) << flag;
+    if (!taken.ok()) {
+      EXPECT_THAT(taken.status().message(), Not(HasSubstr("unknown flag"))) << flag;
+    }
     ++flags;
   }
   EXPECT_GT(flags, 40);
